@@ -1,0 +1,1 @@
+"""Every decision, on plain values: no OS calls, no clocks, no trio."""

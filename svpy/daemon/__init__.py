@@ -1,0 +1,1 @@
+"""trio: wait for something, ask core, let system do it."""

@@ -1,0 +1,1 @@
+"""One small function per thing asked of Linux: no policy, no trio."""

@@ -1,0 +1,45 @@
+"""The edge of a command: argv as bytes in, an exit code out, and never a traceback."""
+
+import os
+import sys
+from _signal import SIG_DFL, SIGINT, default_int_handler, getsignal, signal
+
+from svpy.core.errors import FAILED, Die
+from svpy.system.tell import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+
+def entry(program: bytes, run: "Callable[[list[bytes]], int]") -> "NoReturn":
+    """Run `run(words)`, the words after the command's name, and exit with what it returns.
+
+    SIGINT kills, as it does a C program, unless it came in ignored. The process leaves through
+    `_exit`: commands write with write(2) only, so nothing is waiting in a buffer, and the
+    interpreter's tear-down would cost more than many a command's work."""
+    if getsignal(SIGINT) is default_int_handler:
+        signal(SIGINT, SIG_DFL)
+    try:
+        code = run([os.fsencode(word) for word in sys.argv[1:]])
+    except Die as death:
+        if death.message:
+            say(death.message)
+        code = death.code
+    except MemoryError:
+        say(program + b": fatal: out of memory")
+        code = FAILED
+    except Exception as error:
+        say(program + b": fatal: unexpected " + _described(error))
+        code = FAILED
+    os._exit(code)
+
+
+def _described(error: Exception) -> bytes:
+    """A bug's name and place, in one line."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    return os.fsencode(f"{type(error).__name__}: {error}{place}".replace("\n", " "))

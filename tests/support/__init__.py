@@ -1,0 +1,1 @@
+"""What tests share: real processes with deadlines, and folders that are gone afterwards."""
