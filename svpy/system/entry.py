@@ -2,7 +2,15 @@
 
 import os
 import sys
-from _signal import SIG_DFL, SIGINT, default_int_handler, getsignal, signal
+
+# `signal` is this module and an enum of its names: importing that costs a third of the interpreter's start.
+from _signal import (  # type: ignore[import-not-found]
+    SIG_DFL,
+    SIGINT,
+    default_int_handler,
+    getsignal,
+    signal,
+)
 
 from svpy.core.errors import FAILED, Die
 from svpy.system.tell import say
