@@ -1,0 +1,277 @@
+"""bootstrap: what it answers, what it installs and what it leaves alone.
+
+It runs for real, in a mount namespace whose /opt and /usr/local/bin are empty and its own, from a
+checkout that only root can read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.processes import Running, run
+
+TREE = Path(__file__).parent.parent
+NOBODY = 65534
+PROJECT = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]
+COMMANDS = sorted(PROJECT["scripts"])
+
+
+@pytest.mark.parametrize("words", [[], ["what"], ["--help"], ["install", "there"], ["demo", "2"]])
+def test_wrong_words_are_answered_with_the_usage(words: list[str]) -> None:
+    done = run(TREE / "bootstrap", *words)
+    assert done.returncode == 100
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"bootstrap: usage: ./bootstrap demo | test ")
+
+
+@pytest.mark.parametrize("word", ["demo", "test", "install", "uninstall"])
+def test_it_says_that_it_must_be_root(word: str) -> None:
+    dropped = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    done = run("/bin/sh", "-c", (TREE / "bootstrap").read_text(), "bootstrap", word, cwd="/", **dropped)
+    assert (done.returncode, done.stdout) == (111, b"")
+    assert done.stderr == (
+        b"bootstrap: fatal: unable to set svpy up: "
+        b"only root may install packages and start services as other users\n"
+    )
+
+
+@pytest.mark.parametrize("script", ["bootstrap", ".ci/run"])
+def test_scripts_are_plain_sh(script: str) -> None:
+    path = TREE / script
+    assert path.read_bytes().startswith(b"#!/bin/sh\n")
+    assert os.access(path, os.X_OK)
+    assert run("/bin/sh", "-n", path).returncode == 0
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed")
+    assert run("shellcheck", path).stdout == b""
+
+
+class Machine:
+    """This machine with an empty /opt and /usr/local/bin, for as long as the `with` lasts."""
+
+    def __init__(self, checkout: Path) -> None:
+        self.checkout = checkout
+        self.holder = Running(
+            "unshare", "--mount", "sh", "-c",
+            "mount -t tmpfs none /opt && mount -t tmpfs none /usr/local/bin && echo ready && exec sleep infinity",
+        )  # fmt: skip
+        self.root = Path(f"/proc/{self.holder.pid}/root")
+        self.prefix = self.root / "opt/svpy"
+        self.links = self.root / "usr/local/bin"
+
+    def __enter__(self) -> Machine:
+        self.holder.__enter__()
+        self.holder.line(b"ready")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.holder.__exit__(None, None, None)
+
+    def run(self, *argv: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
+        namespace = f"--mount=/proc/{self.holder.pid}/ns/mnt"
+        return run("nsenter", namespace, *argv, **{"timeout": 120, **options})
+
+    def bootstrap(self, word: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+        """bootstrap as an administrator with a strict umask and a Python of their own calls it."""
+        own = {"PATH": os.environ["PATH"], "PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere", **environment}
+        return self.run(self.checkout / "bootstrap", word, env=own, umask=0o077)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout that only root can read, of what bootstrap installs."""
+    checkout = tmp_path_factory.mktemp("home") / "checkout"
+    checkout.mkdir(mode=0o700)
+    shutil.copytree(TREE / "svpy", checkout / "svpy", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("bootstrap", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(TREE / name, checkout)
+    for path in checkout.rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)
+    return checkout
+
+
+@pytest.fixture
+def checkout(pristine: Path, tmp_path: Path) -> Path:
+    """One that the test may change."""
+    return Path(shutil.copytree(pristine, tmp_path / "checkout"))
+
+
+def require_mounts() -> None:
+    if run("unshare", "--mount", "mount", "-t", "tmpfs", "none", "/opt").returncode != 0:
+        pytest.skip("no right to mount in a namespace of our own")
+    if shutil.which("apt-get") is None:
+        pytest.skip("not Debian")
+
+
+@pytest.fixture(scope="module")
+def installed(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    require_mounts()
+    with Machine(pristine) as machine:
+        before = contents(pristine)
+        done = machine.bootstrap("install", TMPDIR=str(tmp_path_factory.mktemp("scratch")))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.endswith(b"svpy is in /opt/svpy, its commands are in /usr/local/bin\n")
+        assert done.stderr == b""
+        assert contents(pristine) == before, "it wrote to the checkout"
+        yield machine
+
+
+@pytest.fixture
+def machine(checkout: Path) -> Iterator[Machine]:
+    require_mounts()
+    with Machine(checkout) as machine:
+        yield machine
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_starts_its_own_interpreter_in_isolation(installed: Machine, name: str) -> None:
+    path = installed.prefix / "bin" / name
+    module, _, function = PROJECT["scripts"][name].partition(":")
+    assert path.read_text() == (
+        f"#!/opt/svpy/bin/python3 -I\nfrom {module} import {function}\n{function}()\n"
+    )
+    assert path.stat().st_mode & 0o7777 == 0o755
+    assert os.readlink(installed.links / name) == f"/opt/svpy/bin/{name}"
+
+
+def test_nothing_else_is_linked(installed: Machine) -> None:
+    assert sorted(os.listdir(installed.links)) == COMMANDS
+
+
+def test_every_user_can_read_what_is_installed(installed: Machine) -> None:
+    found = list(installed.prefix.rglob("*"))
+    assert len(found) > len(COMMANDS)
+    for path in (installed.prefix, *found):
+        mode = path.lstat().st_mode
+        wanted = 0o555 if path.is_dir() else 0o444
+        assert mode & wanted == wanted, f"{path}: {mode:o}"
+        assert path.is_symlink() or not mode & 0o022, f"{path}: {mode:o}"
+
+
+def test_nothing_installed_mentions_where_it_came_from(installed: Machine) -> None:
+    for name, data in contents(installed.prefix).items():
+        assert os.fsencode(installed.checkout.parent) not in data, name
+        assert b"/scratch" not in data, name
+
+
+def test_a_stranger_runs_the_commands_whatever_the_environment_holds(installed: Machine) -> None:
+    done = installed.run(
+        "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "/usr/local/bin/svpy",
+        env={"PATH": "/bin:/usr/bin", "PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere", "HOME": "/root"},
+        cwd="/",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"svpy ")
+
+
+def test_the_second_time_nothing_is_done(installed: Machine) -> None:
+    def state() -> list[tuple[str, int]]:
+        return [(str(path), path.lstat().st_ctime_ns) for path in sorted(installed.prefix.rglob("*"))]
+
+    before = state()
+    for path in (installed.checkout / "svpy").rglob("*.py"):
+        os.utime(path)
+    done = installed.bootstrap("install")
+    assert done.stdout.startswith(b"bootstrap: /opt/svpy is up to date\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert state() == before
+
+
+def test_a_changed_checkout_a_new_python_and_a_command_that_went_away(machine: Machine) -> None:
+    assert machine.bootstrap("install").returncode == 0
+    (machine.checkout / "svpy/__init__.py").write_text('"""Changed."""\n\n__version__ = "7.8.9"\n')
+    (machine.prefix / "bin/of-an-older-python").touch()
+    (machine.prefix / ".python").write_text("/usr/bin/python3.1\n")
+    (machine.links / "svgone").symlink_to("/opt/svpy/bin/svgone")
+    (machine.links / "stranger").symlink_to("/opt/elsewhere")
+    done = machine.bootstrap("install")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"installing svpy in /opt/svpy\n" in done.stdout
+    assert machine.run("/usr/local/bin/svpy").stdout.startswith(b"svpy 7.8.9")
+    assert not (machine.prefix / "bin/of-an-older-python").exists()
+    assert sorted(os.listdir(machine.links)) == sorted([*COMMANDS, "stranger"])
+
+    done = machine.bootstrap("uninstall")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert os.listdir(machine.links) == ["stranger"]
+    assert not machine.prefix.exists()
+
+
+def test_what_is_not_svpys_is_left_alone(machine: Machine) -> None:
+    (machine.links / "svc").write_text("another's\n")
+    done = machine.bootstrap("install")
+    assert done.returncode == 111
+    assert done.stderr == (
+        b"bootstrap: fatal: unable to link /usr/local/bin/svc: what is there is not svpy's\n"
+    )
+    assert os.listdir(machine.links) == ["svc"]
+    assert (machine.links / "svc").read_text() == "another's\n"
+
+    shutil.rmtree(machine.prefix)
+    machine.prefix.mkdir()
+    (machine.prefix / "notes").touch()
+    for word, doing in (("install", b"install in"), ("uninstall", b"remove")):
+        done = machine.bootstrap(word)
+        assert done.returncode == 111
+        assert done.stderr == (
+            b"bootstrap: fatal: unable to " + doing + b" /opt/svpy: what is there is not svpy's\n"
+        )
+    assert os.listdir(machine.prefix) == ["notes"]
+
+
+def test_a_package_that_apt_cannot_install_costs_a_sentence(machine: Machine, tmp_path: Path) -> None:
+    without = tmp_path / "status"
+    packages = Path("/var/lib/dpkg/status").read_text().split("\n\n")
+    without.write_text(
+        "\n\n".join(text for text in packages if not text.startswith("Package: python3-prctl\n"))
+    )
+    failing = tmp_path / "apt-get"
+    failing.write_text("#!/bin/sh\necho E: no network: $0 >&2\nexit 100\n")
+    failing.chmod(0o755)
+    for ours, theirs in ((without, "/var/lib/dpkg/status"), (failing, "/usr/bin/apt-get")):
+        assert machine.run("mount", "--bind", ours, theirs).returncode == 0
+    done = machine.bootstrap("install")
+    assert done.returncode == 111
+    assert done.stdout == (
+        b"bootstrap: apt-get update\n"
+        b"bootstrap: warning: apt-get update failed, going on with the lists that are there\n"
+        b"bootstrap: apt-get install python3-prctl\n"
+    )
+    assert done.stderr.splitlines() == [
+        b"E: no network: /usr/bin/apt-get",
+        b"E: no network: /usr/bin/apt-get",
+        b"bootstrap: fatal: unable to install python3-prctl: apt-get failed",
+    ]
+    assert not machine.prefix.exists()
+
+
+def test_an_old_python_costs_a_sentence(machine: Machine) -> None:
+    assert machine.run("mount", "--bind", "/bin/false", "/usr/bin/python3").returncode == 0
+    done = machine.bootstrap("install")
+    assert done.returncode == 111
+    assert done.stderr == (
+        b"bootstrap: fatal: unable to use /usr/bin/python3: Python 3.11 or newer is needed, as in Debian 12\n"
+    )
+
+
+def test_these_tests_run_the_commands_of_such_an_installation() -> None:
+    """`./bootstrap test` uses the very launchers that `./bootstrap install` writes."""
+    folder = Path(sys.executable).parent
+    for name in COMMANDS:
+        launcher = folder / name
+        if launcher.exists():
+            assert launcher.read_text().splitlines()[0] == f"#!{folder}/python3 -I"
