@@ -57,10 +57,8 @@ class Machine:
 
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
-        self.holder = Running(
-            "unshare", "--mount", "sh", "-c",
-            "mount -t tmpfs none /opt && mount -t tmpfs none /usr/local/bin && echo ready && exec sleep infinity",
-        )  # fmt: skip
+        cover = "mount -t tmpfs none /opt && mount -t tmpfs none /usr/local/bin"
+        self.holder = Running("unshare", "--mount", "sh", "-c", f"{cover} && echo ready && exec sleep infinity")
         self.root = Path(f"/proc/{self.holder.pid}/root")
         self.prefix = self.root / "opt/svpy"
         self.links = self.root / "usr/local/bin"
