@@ -58,7 +58,9 @@ class Machine:
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
         cover = "mount -t tmpfs none /opt && mount -t tmpfs none /usr/local/bin"
-        self.holder = Running("unshare", "--mount", "sh", "-c", f"{cover} && echo ready && exec sleep infinity")
+        self.holder = Running(
+            "unshare", "--mount", "sh", "-c", f"{cover} && echo ready && exec sleep infinity"
+        )
         self.root = Path(f"/proc/{self.holder.pid}/root")
         self.prefix = self.root / "opt/svpy"
         self.links = self.root / "usr/local/bin"
