@@ -1,0 +1,26 @@
+"""supervise DIR: supervise the one service in DIR."""
+
+from svpy.core.errors import FAILED, USAGE, Die
+from svpy.system.entry import entry
+from svpy.system.tell import because
+
+PROGRAM = b"supervise"
+
+
+def run(words: list[bytes]) -> int:
+    import os
+
+    if len(words) != 1:
+        raise Die(USAGE, b"supervise: usage: supervise dir")
+    try:
+        os.chdir(words[0])
+    except OSError as error:
+        raise Die(FAILED, because(b"supervise: fatal: unable to chdir to " + words[0], error)) from error
+    from svpy.daemon.main import host_one
+
+    host_one(PROGRAM, words[0])
+    return 0
+
+
+def main() -> None:
+    entry(PROGRAM, run)

@@ -1,0 +1,48 @@
+"""From a command to a running supervisor: what this process takes for itself first."""
+
+from __future__ import annotations
+
+import trio
+
+from svpy.core.errors import FAILED, Die
+from svpy.daemon.hosted import Refused
+from svpy.daemon.supervise import supervise
+from svpy.daemon.supervisor import Supervisor
+from svpy.daemon.svscan import Svscan
+from svpy.system import descriptors, environment, folders, title
+from svpy.system.children import Starter
+from svpy.system.tell import because
+
+
+def host_all(program: bytes, words: list[bytes]) -> None:
+    """Be svscan on the current folder until stopped. Raises Die."""
+    supervisor = _supervisor(program, words)
+    try:
+        folder_fd = folders.open_readable_folder(b".")
+    except OSError as error:
+        raise Die(FAILED, because(program + b": fatal: unable to read directory", error)) from error
+    trio.run(Svscan(supervisor, folder_fd).run)
+
+
+def host_one(program: bytes, name: bytes) -> None:
+    """Be supervise on the current folder, called `name`, until told to leave. Raises Die."""
+    supervisor = _supervisor(program, [name])
+    try:
+        trio.run(supervise, supervisor, name)
+    except Refused as refused:
+        raise Die(FAILED, program + b": fatal: " + refused.message) from refused
+
+
+def _supervisor(program: bytes, words: list[bytes]) -> Supervisor:
+    """Standard descriptors reserved, limit raised, title set; the services are given what was there
+    before."""
+    descriptors.reserve_standard()
+    nofile_soft = descriptors.raise_limit()
+    title.become(program, words)
+    home_fd = folders.open_folder(b".")
+    return Supervisor(program, Starter(_environ(), nofile_soft, home_fd))
+
+
+def _environ() -> environment.Pairs:
+    """What the services get: all that we got. posix_spawn cannot pass on an entry without a name."""
+    return environment.Pairs([entry for entry in environment.inherited() if environment.expressible([entry])])

@@ -1,0 +1,37 @@
+"""supervise: one folder, the same machine as svscan's.
+
+TERM and INT stop the service and leave when it is down, as in daemontools-encore; Bernstein's
+supervise dies of them and leaves its service behind.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+
+import trio
+
+from svpy.daemon.hosted import Hosted
+from svpy.daemon.supervisor import Supervisor
+
+
+async def supervise(supervisor: Supervisor, name: bytes) -> None:
+    """Supervise the current folder, called `name`, until it is told to leave. Raises hosted.Refused."""
+    left = trio.Event()
+    wanted = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+    with trio.open_signal_receiver(*wanted) as received:
+        hosted = supervisor.host(name, None, path=b".", left=left.set)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_listen, supervisor, hosted, received)
+            nursery.start_soon(supervisor.obey)
+            nursery.start_soon(supervisor.wake)
+            await left.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def _listen(supervisor: Supervisor, hosted: Hosted, received: AsyncIterator[int]) -> None:
+    async for number in received:
+        if number == signal.SIGCHLD:
+            supervisor.reap()
+        else:
+            supervisor.command(hosted, b"dx")

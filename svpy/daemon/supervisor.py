@@ -1,0 +1,179 @@
+"""Everything that happens to supervised folders, in one process: control, exits, the clock.
+
+Rules of this module:
+
+- one waiter: SIGCHLD, then waitpid until nothing is left; whatever was not ours is reaped too;
+- one epoll set for all control fifos and one heap for all moments waited for: a service at rest
+  costs no task and no timer;
+- what goes wrong with one folder is said in one line and ends there.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import os
+import select
+from collections import deque
+from collections.abc import Callable
+
+import trio
+
+from svpy.core import service as machine
+from svpy.daemon.hosted import Hosted
+from svpy.system import folders, signals
+from svpy.system.children import Starter, reap
+from svpy.system.clock import tai_now
+from svpy.system.tell import because, say
+
+CONTROL_READ_BYTES = 4096
+"""What one turn takes from one fifo; a flooded one has to wait for the others after it."""
+
+
+class Supervisor:
+    """Holds every supervised folder of this process. `program` stands before its warnings."""
+
+    def __init__(self, program: bytes, starter: Starter) -> None:
+        self._program = program
+        self._starter = starter
+        self._epoll = select.epoll()
+        self._by_control: dict[int, Hosted] = {}
+        self._by_pid: dict[int, Hosted] = {}
+        self._wakes: list[tuple[float, int, Hosted]] = []
+        self._wake_order = itertools.count()
+        self._wake_sooner = trio.Event()
+
+    def host(
+        self,
+        name: bytes,
+        parent_fd: int | None,
+        stdin_fd: int = 0,
+        stdout_fd: int = 1,
+        path: bytes | None = None,
+        left: Callable[[], None] | None = None,
+    ) -> Hosted:
+        """Supervise the folder `name` from now on, starting it if it is normally up.
+
+        `path` is where it is, if its name does not say so. `left` is called when supervising has
+        ended. Raises hosted.Refused."""
+        hosted = Hosted(name, name if path is None else path, parent_fd, stdin_fd, stdout_fd)
+        self.tell(hosted, machine.Opened(now()))
+        hosted.open_ok()
+        self._epoll.register(hosted.control_fd, select.EPOLLIN)
+        self._by_control[hosted.control_fd] = hosted
+        if left is not None:
+            hosted.left = left
+        self.tell(hosted, machine.Woke(now()))
+        return hosted
+
+    def command(self, hosted: Hosted, letters: bytes) -> None:
+        """The same as if `letters` had come through the control fifo."""
+        self.tell(hosted, machine.Command(now(), letters))
+
+    def reap(self) -> None:
+        """Take the exit of every child that ended."""
+        for pid, _wait_status in reap():
+            hosted = self._by_pid.pop(pid, None)
+            if hosted is not None:
+                self.tell(hosted, machine.Exited(now()))
+
+    def publish_late(self) -> None:
+        """Try again to publish what could not be (a full disk may have room now)."""
+        for hosted in tuple(self._by_control.values()):
+            if hosted.unpublished:
+                self._publish(hosted, hosted.service.status())
+
+    def warn(self, message: bytes) -> None:
+        say(self._program + b": warning: " + message)
+
+    def tell(self, hosted: Hosted, event: machine.Event) -> None:
+        """Give an event to a machine and do what it decides. Raises nothing."""
+        events = deque([event])
+        try:
+            while events:
+                for action in hosted.service.handle(events.popleft()):
+                    result = self._do(hosted, action)
+                    if result is not None:
+                        events.append(result)
+        except Exception as error:
+            self.warn(b"unexpected " + repr(error).encode("utf-8", "replace") + b" in " + hosted.name)
+
+    def _do(self, hosted: Hosted, action: machine.Action) -> machine.Event | None:
+        match action:
+            case machine.Publish(status):
+                self._publish(hosted, status)
+            case machine.Signal(name):
+                self._signal(hosted, name)
+            case machine.Spawn():
+                return self._spawn(hosted)
+            case machine.WakeAt(mono_s):
+                self._wake_at(mono_s, hosted)
+            case machine.Warn(doing, about):
+                self.warn(doing + hosted.name + about)
+            case machine.Leave():
+                self._leave(hosted)
+        return None
+
+    def _spawn(self, hosted: Hosted) -> machine.Event:
+        try:
+            pid = self._starter.start(hosted.folder_fd, hosted.stdin_fd, hosted.stdout_fd)
+        except OSError as error:
+            return machine.StartFailed(now(), error.errno or 0)
+        self._by_pid[pid] = hosted
+        return machine.Started(now(), pid)
+
+    def _signal(self, hosted: Hosted, name: str) -> None:
+        try:
+            signals.send(hosted.service.pid, name)
+        except OSError as error:
+            self.warn(because(b"unable to send " + name.encode() + b" to " + hosted.name, error))
+
+    def _publish(self, hosted: Hosted, status: bytes) -> None:
+        try:
+            folders.replace_status(status, hosted.folder_fd)
+            hosted.unpublished = False
+        except folders.NotPublished as trouble:
+            hosted.unpublished = True
+            self.warn(because(trouble.what + hosted.name + b"/" + trouble.name, trouble.error))
+
+    def _leave(self, hosted: Hosted) -> None:
+        self._epoll.unregister(hosted.control_fd)
+        del self._by_control[hosted.control_fd]
+        hosted.close()
+        hosted.left()
+
+    def _wake_at(self, mono_s: float, hosted: Hosted) -> None:
+        if not self._wakes or mono_s < self._wakes[0][0]:
+            self._wake_sooner.set()
+        heapq.heappush(self._wakes, (mono_s, next(self._wake_order), hosted))
+
+    async def obey(self) -> None:
+        """Read control fifos, for ever."""
+        while True:
+            await trio.lowlevel.wait_readable(self._epoll.fileno())
+            for fd, _events in self._epoll.poll(0):
+                hosted = self._by_control.get(fd)
+                if hosted is not None:
+                    self._read_control(hosted)
+
+    def _read_control(self, hosted: Hosted) -> None:
+        try:
+            letters = os.read(hosted.control_fd, CONTROL_READ_BYTES)
+        except OSError:
+            return
+        self.command(hosted, letters)
+
+    async def wake(self) -> None:
+        """Tell machines that the moment they wait for has come, for ever."""
+        while True:
+            self._wake_sooner = trio.Event()
+            with trio.move_on_at(self._wakes[0][0] if self._wakes else math.inf):
+                await self._wake_sooner.wait()
+            while self._wakes and self._wakes[0][0] <= trio.current_time():
+                _, _, hosted = heapq.heappop(self._wakes)
+                self.tell(hosted, machine.Woke(now()))
+
+
+def now() -> machine.Instant:
+    return machine.Instant(trio.current_time(), tai_now())

@@ -1,0 +1,30 @@
+"""Hearing of changes in a folder: dnotify (fcntl(2), F_NOTIFY).
+
+dnotify needs one fcntl and no library: the standard library has its constants. inotify would tell
+names as well, which a scan does not need; the libraries for it are one more thing to install.
+"""
+
+import fcntl
+import os
+import signal
+
+SIGNAL = signal.SIGIO
+
+
+def tell_changes(folder_fd: int) -> int:
+    """From now on every name made, removed or renamed in the folder sends SIGIO to this process.
+
+    Returns the descriptor this hangs on: one of its own, since closing a duplicate of it (as
+    os.listdir does with one) would end it. -1 where the kernel or the filesystem cannot do it:
+    the scan every five seconds remains."""
+    what = fcntl.DN_CREATE | fcntl.DN_DELETE | fcntl.DN_RENAME | fcntl.DN_MULTISHOT
+    try:
+        fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
+    except OSError:
+        return -1
+    try:
+        fcntl.fcntl(fd, fcntl.F_NOTIFY, what)
+    except OSError:
+        os.close(fd)
+        return -1
+    return fd

@@ -1,0 +1,68 @@
+"""Starting `./run` and reaping what ended."""
+
+import errno
+import os
+import resource
+from typing import Any
+
+from svpy.system.environment import Pairs
+from svpy.system.signals import ALL
+
+
+class Starter:
+    """How this process starts a `run`: all that is the same for every service.
+
+    `environ` is what the services get, `nofile_soft` the soft RLIMIT_NOFILE they get, `home_fd`
+    the folder this process stays in."""
+
+    def __init__(self, environ: Pairs, nofile_soft: int, home_fd: int) -> None:
+        self._environ = environ
+        self._home_fd = home_fd
+        own_soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._own_limit = (own_soft, hard)
+        self._their_limit = (nofile_soft, hard)
+
+    def start(self, folder_fd: int, stdin_fd: int, stdout_fd: int) -> int:
+        """Start `./run` in its folder with these descriptors as 0 and 1. Returns its pid.
+
+        Every signal has its default disposition and none is blocked; other descriptors that we
+        were started with are passed on. Raises OSError, of fork as well as of exec.
+
+        posix_spawn can set neither the folder nor the limit of a child: both are changed here,
+        around the call, which nothing else can observe since there is one thread."""
+        try:
+            os.fchdir(folder_fd)
+            if self._their_limit != self._own_limit:
+                resource.setrlimit(resource.RLIMIT_NOFILE, self._their_limit)
+            return self._spawn(stdin_fd, stdout_fd)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, self._own_limit)
+            os.fchdir(self._home_fd)
+
+    def _spawn(self, stdin_fd: int, stdout_fd: int) -> int:
+        moves = [
+            (os.POSIX_SPAWN_DUP2, fd, place) for place, fd in ((0, stdin_fd), (1, stdout_fd)) if fd != place
+        ]
+        try:
+            return self._exec(b"./run", [b"./run"], moves)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+        # No `#!` line: what execvp(3) does. Bernstein's supervise refuses such a run; the qmail
+        # scripts as they were published are of this kind.
+        return self._exec(b"/bin/sh", [b"/bin/sh", b"./run"], moves)
+
+    def _exec(self, path: bytes, argv: list[bytes], moves: list[tuple[int, int, int]]) -> int:
+        environ: Any = self._environ
+        return os.posix_spawn(path, argv, environ, file_actions=moves, setsigmask=(), setsigdef=ALL)
+
+
+def reap() -> list[tuple[int, int]]:
+    """All children that ended, ours and those we inherited, as (pid, wait status)."""
+    ended = []
+    try:
+        while (child := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            ended.append(child)
+    except ChildProcessError:
+        pass
+    return ended

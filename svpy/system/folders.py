@@ -1,0 +1,128 @@
+"""Service folders: opening, looking, and the files of `supervise/`.
+
+All paths are relative to an open folder, so that a folder that was renamed or unlinked goes on
+being the same one. Whoever owns a service folder may have planted something in it: the last part
+of a path is never followed through a symlink, and nothing opened here can block.
+`supervise` itself may be a symlink to a writable place.
+"""
+
+import errno
+import fcntl
+import os
+import stat
+
+STATUS = b"supervise/status"
+_STATUS_NEW = b"supervise/status.new"
+_OWN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def open_folder(path: bytes, dir_fd: int | None = None) -> int:
+    """A descriptor that stands for a folder; it can be entered, not read. Raises OSError."""
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+
+
+def open_readable_folder(path: bytes) -> int:
+    """A descriptor through which a folder's names can be listed. Raises OSError."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def names(folder_fd: int) -> list[bytes]:
+    """The names in an open readable folder, sorted. Raises OSError."""
+    return sorted(os.fsencode(name) for name in os.listdir(folder_fd))
+
+
+def identify(name: bytes, folder_fd: int) -> tuple[int, int] | None:
+    """Device and inode of a folder, None if it is something else. Raises OSError."""
+    found = os.stat(name, dir_fd=folder_fd)
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+
+
+def exists(name: bytes, folder_fd: int) -> bool:
+    """Whether there is something of that name. Raises OSError but for ENOENT."""
+    try:
+        os.stat(name, dir_fd=folder_fd)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def is_folder(name: bytes, folder_fd: int) -> bool:
+    """Whether there is a folder of that name. Raises OSError but for ENOENT."""
+    try:
+        return identify(name, folder_fd) is not None
+    except FileNotFoundError:
+        return False
+
+
+def make_supervise(folder_fd: int) -> None:
+    """Make `supervise/`, mode 0700. What goes wrong shows when it is used, as in C."""
+    try:
+        os.mkdir(b"supervise", 0o700, dir_fd=folder_fd)
+    except OSError:
+        pass
+
+
+def lock(name: bytes, folder_fd: int) -> int:
+    """Lock a file, made if need be, against every other supervise. Raises OSError (EAGAIN: held)."""
+    fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OWN, 0o600, dir_fd=folder_fd)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def open_fifo(name: bytes, folder_fd: int, flags: int) -> int:
+    """A fifo, made with mode 0600 if there is nothing. Raises OSError (ENOSTR if it is no fifo)."""
+    try:
+        os.mkfifo(name, 0o600, dir_fd=folder_fd)
+    except OSError:
+        pass
+    return open_existing_fifo(name, flags, folder_fd)
+
+
+def open_existing_fifo(name: bytes, flags: int, folder_fd: int | None = None) -> int:
+    """A fifo that is there. Raises OSError (ENXIO: no reader; ENOSTR: it is something else)."""
+    fd = os.open(name, flags | _OWN, dir_fd=folder_fd)
+    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.ENOSTR, "not a fifo")
+    return fd
+
+
+class NotPublished(Exception):
+    """The status file could not be replaced: `what` was tried (`unable to open `) at `name`."""
+
+    def __init__(self, what: bytes, name: bytes, error: OSError) -> None:
+        super().__init__(what, name, error)
+        self.what = what
+        self.name = name
+        self.error = error
+
+
+def replace_status(data: bytes, folder_fd: int) -> None:
+    """Replace `supervise/status` as a whole, by rename, mode 0644. Raises NotPublished."""
+    what, name = b"unable to open ", _STATUS_NEW
+    try:
+        fd = _create(_STATUS_NEW, folder_fd)
+        what = b"unable to write "
+        try:
+            if os.write(fd, data) != len(data):
+                raise OSError(errno.ENOSPC, "partial write")
+        finally:
+            os.close(fd)
+        what, name = b"unable to rename ", _STATUS_NEW + b" to status"
+        os.rename(_STATUS_NEW, STATUS, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    except OSError as error:
+        raise NotPublished(what, name, error) from error
+
+
+def _create(name: bytes, folder_fd: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _OWN
+    try:
+        return os.open(name, flags, 0o644, dir_fd=folder_fd)
+    except FileExistsError:
+        # Left by a crash or planted: neither is worth keeping.
+        os.unlink(name, dir_fd=folder_fd)
+        return os.open(name, flags, 0o644, dir_fd=folder_fd)
