@@ -12,13 +12,22 @@ half of the interpreter's own start.
 
 from svpy.core.errors import USAGE, Die
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def parse(
-    program: bytes, letters: bytes, words: list[bytes], usage: bytes
+    program: bytes,
+    letters: bytes,
+    words: list[bytes],
+    usage: bytes,
+    take: "Callable[[bytes, bytes], None]" = lambda letter, argument: None,
 ) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
     """Split `words` (without the program's name) into [(letter, argument)] and the rest.
 
-    `letters` are those allowed, one that takes an argument followed by `:`.
+    `letters` are those allowed, one that takes an argument followed by `:`. `take` is called with
+    each as it is found: what it refuses is then reported before what is wrong further on.
     Raises Die(100) for an unknown letter or a missing argument."""
     found: list[tuple[bytes, bytes]] = []
     at = 0
@@ -37,6 +46,7 @@ def parse(
             if place < 0 or letter == b":":
                 raise Die(USAGE, program + b": illegal option -- " + letter + b"\n" + usage)
             if letters[place + 1 : place + 2] != b":":
+                take(letter, b"")
                 found.append((letter, b""))
                 continue
             argument = word[position:]
@@ -45,6 +55,7 @@ def parse(
                     raise Die(USAGE, program + b": option requires an argument -- " + letter + b"\n" + usage)
                 argument = words[at]
                 at += 1
+            take(letter, argument)
             found.append((letter, argument))
             break
     return found, words[at:]

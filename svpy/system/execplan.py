@@ -1,0 +1,224 @@
+"""Exec plans: the run of our own chain loaders at the start of a command line, in one process.
+
+Rules of this module:
+
+- each tool does its work in the order written, with the privileges, environment and limits of that
+  moment, and only then are the words of the next looked at, as with one process for each;
+- the next word is taken into the plan if an exec of it would run our own script of that name: the
+  same file as the one beside the script we were started as. Another setuidgid that comes first on
+  PATH is executed;
+- a tool looks its program up in the PATH it was itself started with, as C's pathexec does: what
+  envdir changes holds from the next tool on;
+- only limits on memory wait until the execve at the end: an interpreter does not fit below most;
+- if the last word is our multilog, it runs here. All that it and the tools import is imported
+  before the first step, since after setuidgid the package may be out of reach.
+
+A new chain loader is a parser in core/chain.py and a row of `_STEPS`.
+"""
+
+import os
+import stat
+import sys
+
+from svpy.core import chain
+from svpy.core.environment import account_changes, candidates, changed, search_path
+from svpy.core.errors import FAILED, Die
+from svpy.system import environment, foreground, identity, limits, locks, title
+from svpy.system.envfolder import read_changes
+from svpy.system.execute import PASSED_OVER, executor, search_and_execute
+from svpy.system.tell import because
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MULTILOG = b"multilog"
+_RESERVE_BYTES = 1 << 20
+_ENDING_HEADROOM_BYTES = 32 << 20
+
+
+class Plan:
+    """What the steps so far have changed and what waits for the end.
+
+    `environ`: the entries the program is to get. `memory`: soft limits by resource."""
+
+    __slots__ = ("environ", "memory")
+
+    def __init__(self, environ: list[bytes]) -> None:
+        self.environ = environ
+        self.memory: dict[str, int] = {}
+
+
+def _setuidgid(plan: Plan, account: bytes) -> None:
+    uid, gid = _account(b"setuidgid", account)
+    try:
+        identity.take_group(gid)
+    except OSError as error:
+        raise Die(FAILED, because(b"setuidgid: fatal: unable to setgid", error)) from None
+    try:
+        identity.take_user(uid)
+    except OSError as error:
+        raise Die(FAILED, because(b"setuidgid: fatal: unable to setuid", error)) from None
+
+
+def _envuidgid(plan: Plan, account: bytes) -> None:
+    plan.environ = changed(plan.environ, account_changes(*_account(b"envuidgid", account)))
+
+
+def _envdir(plan: Plan, folder: bytes) -> None:
+    plan.environ = changed(plan.environ, read_changes(folder))
+
+
+def _softlimit(plan: Plan, wanted: list[tuple[str, int | None]]) -> None:
+    for name, value in wanted:
+        try:
+            soft = chain.clamped(value, limits.hard_limit(name))
+        except OSError as error:
+            raise Die(FAILED, because(b"softlimit: fatal: getrlimit failed", error)) from None
+        if name in chain.MEMORY:
+            plan.memory[name] = soft
+            continue
+        try:
+            limits.set_soft_limit(name, soft)
+        except OSError as error:
+            raise Die(FAILED, because(b"softlimit: fatal: setrlimit failed", error)) from None
+
+
+def _setlock(plan: Plan, path: bytes, wait: bool, silent: bool) -> None:
+    verb = b"open "
+    try:
+        fd = locks.open_lock(path)
+        verb = b"lock "
+        locks.lock(fd, wait)
+    except OSError as error:
+        if silent:
+            raise Die(0) from None
+        raise Die(FAILED, because(b"setlock: fatal: unable to " + verb + path, error)) from None
+
+
+def _pgrphack(plan: Plan) -> None:
+    try:
+        os.setsid()
+    except OSError:
+        pass  # A leader of a process group cannot; C does not care either.
+
+
+def _fghack(plan: Plan) -> None:
+    foreground.split()
+
+
+_STEPS: "dict[bytes, tuple[Callable[..., tuple[tuple[object, ...], list[bytes]]], Callable[..., None]]]" = {
+    b"setuidgid": (chain.setuidgid, _setuidgid),
+    b"envuidgid": (chain.envuidgid, _envuidgid),
+    b"envdir": (chain.envdir, _envdir),
+    b"softlimit": (chain.softlimit, _softlimit),
+    b"setlock": (chain.setlock, _setlock),
+    b"pgrphack": (chain.pgrphack, _pgrphack),
+    b"fghack": (chain.fghack, _fghack),
+}
+
+
+def carry_out(
+    tool: bytes, words: list[bytes], load_multilog: "Callable[[], Callable[[list[bytes]], int]]"
+) -> int:
+    """Do what `tool` and the chain loaders after it ask for, then become the program at the end.
+
+    Returns only an exit code of multilog's. `load_multilog` imports it and returns its `run`.
+    Raises Die."""
+    own = _own_commands(words)
+    multilog = None
+    if _MULTILOG in own:
+        multilog = load_multilog()
+        title.hold()
+    plan = Plan(environment.inherited())
+    while True:
+        parse, act = _STEPS[tool]
+        arguments, words = parse(words)
+        path = search_path(plan.environ)
+        act(plan, *arguments)
+        name = _basename(words[0])
+        if not (name in own and _leads_to(own[name], words[0], path)):
+            _become(tool, words, path, plan)
+        if name == _MULTILOG and multilog is not None:
+            _prepare_multilog(plan, words[1:])
+            return multilog(words[1:])
+        tool, words = name, words[1:]
+
+
+def _account(tool: bytes, account: bytes) -> tuple[int, int]:
+    found = identity.find_account(account)
+    if found is None:
+        raise Die(FAILED, tool + b": fatal: unknown account " + account)
+    return found
+
+
+def _basename(word: bytes) -> bytes:
+    return word[word.rfind(b"/") + 1 :]
+
+
+def _own_commands(words: list[bytes]) -> dict[bytes, tuple[int, int]]:
+    """Device and inode of each script of ours that `words` may name, by its name."""
+    names = {_basename(word) for word in words} & {*_STEPS, _MULTILOG}
+    if not names:
+        return {}
+    folder = os.path.dirname(os.path.realpath(os.fsencode(sys.argv[0])))
+    own = {}
+    for name in names:
+        try:
+            found = os.stat(folder + b"/" + name)
+        except OSError:
+            continue
+        own[name] = (found.st_dev, found.st_ino)
+    return own
+
+
+def _leads_to(script: tuple[int, int], word: bytes, path: bytes) -> bool:
+    """Whether an exec of `word` along `path` would run the file `script` (device, inode)."""
+    for candidate in candidates(word, path):
+        try:
+            found = os.stat(candidate)
+        except OSError as error:
+            if error.errno in PASSED_OVER:
+                continue
+            return False
+        if stat.S_ISREG(found.st_mode) and os.access(candidate, os.X_OK, effective_ids=True):
+            return (found.st_dev, found.st_ino) == script
+    return False
+
+
+def _become(tool: bytes, argv: list[bytes], path: bytes, plan: Plan) -> None:
+    """Execute the program. Raises Die in the words of the last tool."""
+    run = executor(plan.environ)
+    # AS and DATA last: under them the other calls would have to live on the reserve already.
+    memory = sorted(plan.memory.items(), reverse=True)
+    try:
+        if memory:
+            sizes = sum(len(text) + 64 for text in (*argv, *plan.environ, path))
+            limits.reserve(_RESERVE_BYTES + 2 * sizes)
+        limits.limited(memory, lambda: search_and_execute(argv, path, run))
+    except OSError as error:
+        raise Die(FAILED, because(tool + b": fatal: unable to run " + argv[0], error)) from None
+
+
+def _prepare_multilog(plan: Plan, words: list[bytes]) -> None:
+    """Make this process what an exec of multilog would have made.
+
+    A limit on memory was chosen for a multilog of a few hundred kilobytes. Set as it is, the first
+    allocation would fail and the logger die; left out, nothing would bound it. So each is raised,
+    where it is lower, to what this process uses now and a fixed headroom on top: multilog cannot
+    grow without end, nor can its processors, which inherit it. The stack is left at a mebibyte at
+    least, and MEMLOCK is set as asked for."""
+    environment.adopt(plan.environ)
+    title.become(_MULTILOG, words)
+    try:
+        address_bytes, data_bytes = limits.used_bytes()
+        least = {
+            "AS": address_bytes + _ENDING_HEADROOM_BYTES,
+            "DATA": data_bytes + _ENDING_HEADROOM_BYTES,
+            "STACK": 1 << 20,
+        }
+        for name, soft in plan.memory.items():
+            raised = max(soft, least.get(name, 0))
+            limits.set_soft_limit(name, chain.clamped(raised, limits.hard_limit(name)))
+    except OSError:
+        pass  # Without /proc the size is unknown: no limit is better than no log.
