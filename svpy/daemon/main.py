@@ -39,6 +39,7 @@ def _supervisor(program: bytes, words: list[bytes]) -> Supervisor:
     descriptors.reserve_standard()
     nofile_soft = descriptors.raise_limit()
     title.become(program, words)
+    title.release()
     home_fd = folders.open_folder(b".")
     return Supervisor(program, Starter(_environ(), nofile_soft, home_fd))
 
