@@ -2,13 +2,13 @@
 
 from _signal import (  # type: ignore[import-not-found]
     SIG_DFL,
-    SIG_IGN,
     SIGPIPE,
     SIGXFSZ,
     signal,
 )
 
-_IGNORED_BY_PYTHON = (SIGPIPE, SIGXFSZ)
+DEFAULTED = (SIGPIPE, SIGXFSZ)
+"""What a child is to have by default again."""
 
 
 def restore_defaults() -> None:
@@ -16,11 +16,5 @@ def restore_defaults() -> None:
 
     Whether they came in ignored cannot be known: CPython overwrites them before any of our code
     runs, and /proc shows only what is now."""
-    for number in _IGNORED_BY_PYTHON:
+    for number in DEFAULTED:
         signal(number, SIG_DFL)
-
-
-def ignore_again() -> None:
-    """What a Python program takes for granted: write(2) fails with EPIPE or EFBIG."""
-    for number in _IGNORED_BY_PYTHON:
-        signal(number, SIG_IGN)

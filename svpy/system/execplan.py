@@ -18,12 +18,11 @@ A new chain loader is a parser in core/chain.py and a row of `_STEPS`.
 
 import os
 import stat
-import sys
 
 from svpy.core import chain
 from svpy.core.environment import account_changes, candidates, changed, search_path
 from svpy.core.errors import FAILED, Die
-from svpy.system import environment, foreground, identity, limits, locks, title
+from svpy.system import environment, foreground, identity, installed, limits, locks, title
 from svpy.system.envfolder import read_changes
 from svpy.system.execute import PASSED_OVER, executor, search_and_execute
 from svpy.system.tell import because
@@ -140,7 +139,8 @@ def carry_out(
         if not (name in own and _leads_to(own[name], words[0], path)):
             _become(tool, words, path, plan)
         if name == _MULTILOG and multilog is not None:
-            _prepare_multilog(plan, words[1:])
+            environment.adopt(plan.environ)
+            _bound_multilog(plan)
             return multilog(words[1:])
         tool, words = name, words[1:]
 
@@ -161,7 +161,7 @@ def _own_commands(words: list[bytes]) -> dict[bytes, tuple[int, int]]:
     names = {_basename(word) for word in words} & {*_STEPS, _MULTILOG}
     if not names:
         return {}
-    folder = os.path.dirname(os.path.realpath(os.fsencode(sys.argv[0])))
+    folder = installed.folder()
     own = {}
     for name in names:
         try:
@@ -200,16 +200,14 @@ def _become(tool: bytes, argv: list[bytes], path: bytes, plan: Plan) -> None:
         raise Die(FAILED, because(tool + b": fatal: unable to run " + argv[0], error)) from None
 
 
-def _prepare_multilog(plan: Plan, words: list[bytes]) -> None:
-    """Make this process what an exec of multilog would have made.
+def _bound_multilog(plan: Plan) -> None:
+    """Set the limits on memory for a multilog in this process.
 
     A limit on memory was chosen for a multilog of a few hundred kilobytes. Set as it is, the first
     allocation would fail and the logger die; left out, nothing would bound it. So each is raised,
     where it is lower, to what this process uses now and a fixed headroom on top: multilog cannot
     grow without end, nor can its processors, which inherit it. The stack is left at a mebibyte at
     least, and MEMLOCK is set as asked for."""
-    environment.adopt(plan.environ)
-    title.become(_MULTILOG, words)
     try:
         address_bytes, data_bytes = limits.used_bytes()
         least = {

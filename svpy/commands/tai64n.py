@@ -1,0 +1,16 @@
+"""tai64n: copy stdin to stdout with a TAI64N label before each line."""
+
+import time
+
+from svpy.core.stamping import Stamper
+from svpy.system.entry import entry
+from svpy.system.stream import rewrite
+
+
+def run(words: list[bytes]) -> int:
+    stamper = Stamper()
+    return rewrite(lambda chunk: stamper.stamp(chunk, time.time_ns()))
+
+
+def main() -> None:
+    entry(b"tai64n", run)

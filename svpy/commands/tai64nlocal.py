@@ -1,0 +1,14 @@
+"""tai64nlocal: copy stdin to stdout with the TAI64N labels at the beginning of lines in local time."""
+
+from svpy.core.localtime import Localizer
+from svpy.system.calendar import local_time
+from svpy.system.entry import entry
+from svpy.system.stream import rewrite
+
+
+def run(words: list[bytes]) -> int:
+    return rewrite(Localizer(local_time).rewrite)
+
+
+def main() -> None:
+    entry(b"tai64nlocal", run)

@@ -1,0 +1,9 @@
+"""Where our own commands are: beside the script this process was started as."""
+
+import os
+import sys
+
+
+def folder() -> bytes:
+    """The folder of the script, links followed: /usr/local/bin may hold nothing but links."""
+    return os.path.dirname(os.path.realpath(os.fsencode(sys.argv[0])))
