@@ -1,0 +1,192 @@
+"""From what reads return to what is written where.
+
+Rules of this module (daemontools' multilog.c, where it does not say otherwise):
+
+- a line is passed on when it is whole, or when 1000 bytes of it are there, its label among them: these
+  decide who gets the line, and its rest follows as it comes;
+- with `t` a line begins with the TAI64N label of the read that brought its first byte, and a blank;
+- a status file holds the last selected line: 1000 bytes of it at most, and newlines up to 1001 bytes;
+- `e` shows the first 200 bytes of every selected line, `...` after them if there are more;
+- where the input ends within a line, a newline is added.
+
+What is passed on goes by what a read returned, not by lines: the work for a line is done by bytes' own
+methods and one regular expression. Nothing here grows with the length of a line.
+"""
+
+import re
+
+from svpy.core.logscript import Script
+
+LINE_BYTES = 1000
+STATUS_BYTES = LINE_BYTES + 1
+ALERT_BYTES = 200
+NEWLINE = b"\n"
+
+LINES, HEAD, REST = range(3)
+"""What a piece is: whole lines of at most 1000 bytes; the first 1000 of a longer line; more of that line."""
+
+_TOO_LONG_FOR_ALERT = re.compile(rb"(\n[^\n]{%d})[^\n]++" % ALERT_BYTES)
+
+
+class Lines:
+    """Cuts what reads return into pieces (what, stamp, bytes), the stamp not yet put in."""
+
+    def __init__(self, looks_at_lines: bool) -> None:
+        self._looks_at_lines = looks_at_lines
+        self._held = b""
+        self._held_stamp = b""
+        self._within_long = False
+
+    @property
+    def at_line_start(self) -> bool:
+        """Whether the input so far ended with a newline, or was empty."""
+        return not self._held and not self._within_long
+
+    def cut(self, data: bytes, stamp: bytes) -> list[tuple[int, bytes, bytes]]:
+        """The pieces that `data`, not empty, makes ready. Lines that begin in it get `stamp`."""
+        pieces: list[tuple[int, bytes, bytes]] = []
+        if not self.at_line_start:
+            end = data.find(NEWLINE) + 1 or len(data)
+            self._go_on(data[:end], pieces)
+            data = data[end:]
+        end = data.rfind(NEWLINE) + 1
+        if end:
+            self._whole(data[:end], stamp, pieces)
+        if end < len(data):
+            self._begin(data[end:], stamp, pieces)
+        return pieces
+
+    def end(self) -> list[tuple[int, bytes, bytes]]:
+        """The pieces that the end of the input makes ready."""
+        return [] if self.at_line_start else self.cut(NEWLINE, b"")
+
+    def _go_on(self, data: bytes, pieces: list[tuple[int, bytes, bytes]]) -> None:
+        """More of the line in hand, at most up to its newline."""
+        if self._within_long:
+            pieces.append((REST, b"", data))
+            self._within_long = not data.endswith(NEWLINE)
+            return
+        line, self._held = self._held + data, b""
+        if line.endswith(NEWLINE):
+            self._whole(line, self._held_stamp, pieces)
+        else:
+            self._begin(line, self._held_stamp, pieces)
+
+    def _begin(self, line: bytes, stamp: bytes, pieces: list[tuple[int, bytes, bytes]]) -> None:
+        """A line whose newline has not come yet."""
+        room = LINE_BYTES - len(stamp)
+        if len(line) < room:
+            self._held, self._held_stamp = line, stamp
+            return
+        pieces.append((HEAD, stamp, line[:room]))
+        if len(line) > room:
+            pieces.append((REST, b"", line[room:]))
+        self._within_long = True
+
+    def _whole(self, lines: bytes, stamp: bytes, pieces: list[tuple[int, bytes, bytes]]) -> None:
+        """Lines that end with a newline; those that are too long to be looked at whole are cut out."""
+        room = LINE_BYTES - len(stamp)
+        length = len(lines)
+        begin = at = 0
+        # As long as there is a newline in the next 1001 bytes, no line up to it is too long: one step
+        # for many lines.
+        while self._looks_at_lines and length - at > room + 1:
+            newline = lines.rfind(NEWLINE, at, at + room + 1)
+            if newline >= 0:
+                at = newline + 1
+                continue
+            if begin < at:
+                pieces.append((LINES, stamp, lines[begin:at]))
+            begin = lines.index(NEWLINE, at + room) + 1
+            pieces.append((HEAD, stamp, lines[at : at + room]))
+            pieces.append((REST, b"", lines[at + room : begin]))
+            at = begin
+        if begin < length:
+            pieces.append((LINES, stamp, lines[begin:]))
+
+
+class Output:
+    """What one read leads to: `alerts` for stderr, `statuses` as (index, 1001 bytes), `blocks` as
+    (index of the folder, bytes)."""
+
+    __slots__ = ("alerts", "blocks", "statuses")
+
+    def __init__(
+        self, alerts: bytes, statuses: list[tuple[int, bytes]], blocks: list[tuple[int, bytes]]
+    ) -> None:
+        self.alerts = alerts
+        self.statuses = statuses
+        self.blocks = blocks
+
+
+class Sorter:
+    """Carries out a script on what reads return."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._lines = Lines(script.looks_at_lines)
+        self._long_taken = [False] * len(script.selections)
+
+    @property
+    def at_line_start(self) -> bool:
+        return self._lines.at_line_start
+
+    def feed(self, data: bytes, label: bytes) -> Output:
+        """What is to be written after a read that returned `data`, not empty, at the time of `label`."""
+        return self._output(self._lines.cut(data, label + b" " if self._script.stamped else b""))
+
+    def end(self) -> Output:
+        """What is to be written when the input ends."""
+        return self._output(self._lines.end())
+
+    def _output(self, pieces: list[tuple[int, bytes, bytes]]) -> Output:
+        script = self._script
+        selected = [self._selected(index, pieces) for index in range(len(script.selections))]
+        joined = [b"".join([text for _, text in taken]) for taken in selected]
+        alerts = b"".join([_shown(what, text) for index in script.alerts for what, text in selected[index]])
+        last = [(number, _last_line(selected[index])) for number, (_, index) in enumerate(script.statuses)]
+        blocks = [(number, joined[folder.selection]) for number, folder in enumerate(script.folders)]
+        return Output(alerts, [pair for pair in last if pair[1]], [pair for pair in blocks if pair[1]])
+
+    def _selected(self, index: int, pieces: list[tuple[int, bytes, bytes]]) -> list[tuple[int, bytes]]:
+        """The pieces that a selection gets, stamped."""
+        selection = self._script.selections[index]
+        taken = []
+        for what, stamp, data in pieces:
+            if what == LINES:
+                lines = selection.of(data, stamp)
+                if lines:
+                    taken.append((LINES, _stamped(lines, stamp)))
+            elif what == HEAD:
+                self._long_taken[index] = selection.takes(data, stamp)
+                if self._long_taken[index]:
+                    taken.append((HEAD, stamp + data))
+            elif self._long_taken[index]:
+                taken.append((REST, data))
+        return taken
+
+
+def _stamped(lines: bytes, stamp: bytes) -> bytes:
+    if not stamp:
+        return lines
+    # One stamp too many at the end costs less than a copy of the lines without their last newline.
+    return b"".join((stamp, memoryview(lines.replace(NEWLINE, NEWLINE + stamp))[: -len(stamp)]))
+
+
+def _last_line(taken: list[tuple[int, bytes]]) -> bytes:
+    """The content of a status file after these pieces, empty if they do not change it."""
+    for what, text in reversed(taken):
+        if what == LINES:
+            return text[text.rfind(NEWLINE, 0, -1) + 1 : -1].ljust(STATUS_BYTES, NEWLINE)
+        if what == HEAD:
+            return text.ljust(STATUS_BYTES, NEWLINE)
+    return b""
+
+
+def _shown(what: int, text: bytes) -> bytes:
+    """What `e` shows of a piece."""
+    if what == REST:
+        return b""
+    if what == HEAD:
+        return text[:ALERT_BYTES] + b"...\n"
+    return _TOO_LONG_FOR_ALERT.sub(rb"\1...", NEWLINE + text)[1:]

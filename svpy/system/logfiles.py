@@ -1,0 +1,238 @@
+"""What multilog asks of Linux for its files, and the carrying out of a log folder's steps.
+
+All names are relative to the open folder. The folder belongs to the account multilog runs as, but root may
+run multilog in a folder of somebody else's: no name in it is followed through a symlink,
+and nothing opened can block.
+"""
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from signal import SIGALRM, SIGPIPE, SIGTERM, SIGXFSZ
+
+from svpy.core.errors import FAILED, Die, error_text
+from svpy.core.logfolder import FATAL, NEWSTATE, PREVIOUS, PROCESSED, STATE, WARNING
+from svpy.system.environment import Pairs
+from svpy.system.tell import because, say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from svpy.core.logfolder import Steps
+
+PAUSE_S = 5.0
+_OWN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OWN
+_EMPTY = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | _OWN
+_DEFAULT_SIGNALS = (SIGTERM, SIGALRM, SIGPIPE, SIGXFSZ)
+"""Ours and those that CPython ignores; the others are handed on as they came."""
+
+
+class Pauses:
+    """Tells what is wrong and waits. TERM and ALRM wait, too: what was read is nowhere else."""
+
+    def __init__(self, sleep: "Callable[[float], None]" = time.sleep) -> None:
+        self._sleep = sleep
+
+    def after(self, trouble: bytes) -> None:
+        say(trouble)
+        self._sleep(PAUSE_S)
+
+
+def carry_out(steps: "Steps", files: "LogFiles", pauses: Pauses) -> None:
+    """Do all steps; one that fails is repeated after a pause. Raises Die where that is not worth it."""
+    result = None
+    while True:
+        try:
+            what, arguments, trouble = steps.send(result)
+        except StopIteration:
+            return
+        result = _do(what, arguments, trouble, files, pauses)
+
+
+def _do(what: str, arguments: "tuple[Any, ...]", trouble: bytes, files: "LogFiles", pauses: Pauses) -> object:
+    if what == "pause":
+        pauses.after(*arguments)
+        return None
+    while True:
+        try:
+            return getattr(files, what)(*arguments)
+        except OSError as error:
+            if trouble.startswith(FATAL):
+                raise Die(FAILED, because(trouble, error)) from error
+            pauses.after(because(trouble, error))
+
+
+class Found:
+    """What is known of a file: the permissions are in `mode`."""
+
+    __slots__ = ("links", "mode", "size_bytes")
+
+    def __init__(self, mode: int, size_bytes: int, links: int) -> None:
+        self.mode = mode
+        self.size_bytes = size_bytes
+        self.links = links
+
+
+class LogFiles:
+    """A log folder on disk: one method for each step of core's LogFolder. All raise OSError."""
+
+    def __init__(
+        self, start_fd: int, environ: list[bytes], clock_ns: "Callable[[], int]" = time.time_ns
+    ) -> None:
+        """`start_fd` is the folder that paths are relative to, `environ` what a processor gets."""
+        self._start_fd = start_fd
+        self._environ = environ
+        self.now_ns = clock_ns
+        self._folder_fd = self._lock_fd = self._current_fd = self._previous_fd = self._other_fd = -1
+
+    def open(self, path: bytes) -> None:
+        try:
+            os.mkdir(path, 0o700, dir_fd=self._start_fd)
+        except OSError:
+            pass  # If it is not there, opening it says why.
+        self._folder_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._start_fd)
+
+    def lock(self) -> None:
+        self._lock_fd = os.open(b"lock", _APPEND, 0o600, dir_fd=self._folder_fd)
+        fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def look(self, name: bytes) -> Found | None:
+        try:
+            found = os.stat(name, dir_fd=self._folder_fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return Found(stat.S_IMODE(found.st_mode), found.st_size, found.st_nlink)
+
+    def open_current(self) -> None:
+        """Open it or make it; the one before, by now `previous`, is kept until its mode is set."""
+        fd = os.open(b"current", _APPEND, 0o600, dir_fd=self._folder_fd)
+        self._previous_fd, self._current_fd = self._current_fd, fd
+
+    def set_previous_mode(self, mode: int) -> None:
+        os.fchmod(self._previous_fd, mode)
+        os.close(self._previous_fd)
+
+    def set_current_mode(self, mode: int) -> None:
+        os.fchmod(self._current_fd, mode)
+
+    def sync_current(self) -> None:
+        os.fsync(self._current_fd)
+
+    def write(self, data: memoryview) -> int | None:
+        """How much of `data` was written; None if the file must not become any longer."""
+        try:
+            return os.write(self._current_fd, data)
+        except OSError as error:
+            if error.errno == errno.EFBIG:
+                return None
+            raise
+
+    def enter(self) -> None:
+        os.fchdir(self._folder_fd)
+
+    def rename(self, name: bytes, new_name: bytes) -> None:
+        os.rename(name, new_name, src_dir_fd=self._folder_fd, dst_dir_fd=self._folder_fd)
+
+    def link(self, name: bytes, new_name: bytes) -> bool:
+        """Whether it was linked; not if there is something of the new name."""
+        here = self._folder_fd
+        try:
+            os.link(name, new_name, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def remove(self, name: bytes) -> None:
+        try:
+            os.unlink(name, dir_fd=self._folder_fd)
+        except FileNotFoundError:
+            pass
+
+    def discard(self, name: bytes) -> None:
+        """Remove what is no longer needed; that it may stay shows later, where it matters."""
+        try:
+            os.unlink(name, dir_fd=self._folder_fd)
+        except OSError:
+            pass
+
+    def names(self) -> list[bytes]:
+        return [os.fsencode(name) for name in os.listdir(self._folder_fd)]
+
+    def make_empty(self, name: bytes) -> None:
+        os.close(os.open(name, _EMPTY, 0o644, dir_fd=self._folder_fd))
+
+    def open_other(self, name: bytes) -> None:
+        if self._other_fd >= 0:
+            os.close(self._other_fd)
+            self._other_fd = -1
+        self._other_fd = os.open(name, _APPEND, 0o600, dir_fd=self._folder_fd)
+
+    def sync_other(self) -> None:
+        os.fsync(self._other_fd)
+
+    def set_other_mode(self, mode: int) -> None:
+        os.fchmod(self._other_fd, mode)
+
+    def process(self, command: bytes) -> int:
+        """Run `sh -c command` on `previous`, in the folder. Returns its wait status.
+
+        Raises OSError only if there could be no process at all, as C does; a file that cannot be
+        opened is the processor's failure."""
+        os.fchdir(self._folder_fd)
+        given = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        taken = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            pid = os.posix_spawn(
+                b"/bin/sh",
+                [b"sh", b"-c", command],
+                Pairs(self._environ),  # type: ignore[arg-type]
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, PREVIOUS, given, 0),
+                    (
+                        os.POSIX_SPAWN_OPEN,
+                        1,
+                        PROCESSED,
+                        taken,
+                        0o644,
+                    ),
+                    (os.POSIX_SPAWN_OPEN, 4, STATE, given, 0),
+                    (os.POSIX_SPAWN_OPEN, 5, NEWSTATE, taken, 0o644),
+                ],
+                setsigmask=(),
+                setsigdef=_DEFAULT_SIGNALS,
+            )
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.ENOMEM):
+                raise
+            say(FATAL + b"unable to run " + command + b": " + error_text(error.errno))
+            return FAILED << 8
+        return os.waitpid(pid, 0)[1]
+
+
+class StatusFile:
+    """A file that always holds the last selected line."""
+
+    def __init__(self, path: bytes, start_fd: int) -> None:
+        """Open it, or make it with mode 0600. Raises Die."""
+        self._trouble = WARNING + b"unable to write " + path + b", pausing"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            self._fd = os.open(path, flags, 0o600, dir_fd=start_fd)
+        except OSError as error:
+            raise Die(FAILED, because(FATAL + b"unable to create " + path, error)) from error
+
+    def put(self, content: bytes, pauses: Pauses) -> None:
+        """Write `content` from the beginning on, tried again until all of it is there."""
+        while True:
+            try:
+                if os.pwrite(self._fd, content, 0) == len(content):
+                    return
+                trouble = self._trouble + b": " + error_text(errno.ENOSPC)
+            except OSError as error:
+                trouble = because(self._trouble, error)
+            pauses.after(trouble)
