@@ -178,6 +178,11 @@ def test_a_stranger_runs_the_commands_whatever_the_environment_holds(installed: 
     assert done.stdout.startswith(b"svpy ")
 
 
+def test_the_python_of_the_next_debian_finds_it_too(installed: Machine) -> None:
+    package = installed.prefix / f"lib/python3.{sys.version_info.minor + 2}/site-packages/svpy/__init__.py"
+    assert package.is_file()
+
+
 def test_the_second_time_nothing_is_done(installed: Machine) -> None:
     def state() -> list[tuple[str, int]]:
         return [(str(path), path.lstat().st_ctime_ns) for path in sorted(installed.prefix.rglob("*"))]
