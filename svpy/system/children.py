@@ -25,8 +25,9 @@ class Starter:
     def start(self, folder_fd: int, stdin_fd: int, stdout_fd: int) -> int:
         """Start `./run` in its folder with these descriptors as 0 and 1. Returns its pid.
 
-        Every signal has its default disposition and none is blocked; other descriptors that we
-        were started with are passed on. Raises OSError, of fork as well as of exec.
+        Every signal has its default disposition and none is blocked (glibc's posix_spawn leaves
+        32 and 33, its own two, ignored); other descriptors that we were started with are passed
+        on. Raises OSError, of fork as well as of exec.
 
         posix_spawn can set neither the folder nor the limit of a child: both are changed here,
         around the call, which nothing else can observe since there is one thread."""

@@ -1,0 +1,366 @@
+"""svscan with real folders and real processes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.processes import environment, eventually, run
+from support.services import PEERS, STAYS, Services, alive, c_environment, descriptors, script, svscan
+
+MANY = 1100
+
+
+def test_what_is_there_is_started(services: Services) -> None:
+    services.make("a")
+    services.make("b", down=True)
+    with svscan(services):
+        services.up("a")
+        eventually(lambda: services.state("b").startswith("down "))
+        assert services.pid("b") == 0
+
+
+def test_what_comes_is_started_at_once(services: Services) -> None:
+    services.make("first")
+    with svscan(services) as daemon:
+        services.up("first")
+        # Without being told of the change, svscan would look again in five seconds.
+        services.make("second", run="echo second runs; " + STAYS)
+        daemon.line(b"second runs", deadline_s=3)
+        elsewhere = services.prepare("third", run="echo third runs; " + STAYS)
+        (services.folder / "link").symlink_to(elsewhere)
+        daemon.line(b"third runs", deadline_s=3)
+        services.svc("-t", "link")
+
+
+def test_what_nobody_tells_of_is_found_in_five_seconds(services: Services) -> None:
+    """log/ is made inside a service folder: no change of the folder that is watched."""
+    folder = services.make("a", run="echo from the service; " + STAYS)
+    with svscan(services) as daemon:
+        first = services.up("a")
+        services.add_log(folder, "echo logger runs >&2; exec cat >log")
+        daemon.line(b"logger runs", deadline_s=8)
+        services.svc("-t", "a")
+        services.up("a", since=first)
+        eventually(lambda: (folder / "log/log").read_text() == "from the service\n")
+
+
+def test_a_folder_being_made_is_left_until_it_has_its_run(services: Services) -> None:
+    with svscan(services) as daemon:
+        services.make("a")
+        services.up("a")
+        (services.folder / "b").mkdir()
+        services.make("c")
+        services.up("c")
+        script(services.folder / "b/run", STAYS)
+        services.up("b")
+        assert b"warning" not in daemon.said
+
+
+def test_hup_scans_now(services: Services) -> None:
+    folder = services.make("a")
+    with svscan(services) as daemon:
+        services.up("a")
+        services.add_log(folder, "echo logger runs >&2; exec cat")
+        daemon.signal(signal.SIGHUP)
+        daemon.line(b"logger runs", deadline_s=3)
+
+
+def test_what_is_no_service_is_ignored(services: Services) -> None:
+    services.make("a")
+    services.make(".hidden")
+    (services.folder / "file").write_text("x")
+    (services.folder / "dangling").symlink_to("nowhere")
+    (services.folder / "loop").symlink_to("loop")
+    with svscan(services) as daemon:
+        services.up("a")
+        for _ in range(3):
+            last = services.pid("a")
+            daemon.signal(signal.SIGHUP)
+            services.svc("-t", "a")
+            services.up("a", since=last)
+        assert not (services.folder / ".hidden/supervise").exists()
+        assert daemon.stop() == 0
+        said = daemon.said + daemon.rest()
+    assert sorted(said.splitlines()) == [
+        b"svscan: warning: unable to stat dangling: file does not exist",
+        b"svscan: warning: unable to stat loop: symbolic link loop",
+    ]
+
+
+def test_a_folder_is_known_by_device_and_inode(services: Services) -> None:
+    folder = services.make("a", run="echo a runs; " + STAYS)
+    with svscan(services) as daemon:
+        pid = services.up("a")
+        (services.folder / "second").symlink_to("a")
+        folder.rename(services.folder / "renamed")
+        (services.folder / "third").symlink_to("renamed")
+        services.make("b")
+        services.up("b")
+        assert services.pid("renamed") == services.pid("third") == pid
+        assert daemon.stop() == 0
+        assert (daemon.said + daemon.rest()).count(b"a runs") == 1
+
+
+def test_a_folder_that_is_gone_runs_on_until_it_is_told_to_leave(services: Services) -> None:
+    target = services.prepare("a", log="exec cat")
+    (services.folder / "a").symlink_to(target)
+    services.make("other")
+    with svscan(services) as daemon:
+        pid, logger = services.up("a"), services.up("a/log")
+        before = len(descriptors(daemon.pid))
+        (services.folder / "a").unlink()
+        daemon.signal(signal.SIGHUP)
+        services.make("b")
+        services.up("b")
+        assert alive(pid)
+        services.svc("-dx", str(target), str(target / "log"))
+        eventually(lambda: not alive(pid) and not alive(logger))
+        eventually(lambda: services.state(str(target)) == "supervise not running")
+        services.svc("-dx", "b")
+        (services.folder / "b").rename(services.folder.parent / "b")
+        daemon.signal(signal.SIGHUP)
+        # Its pipe is closed by the next scan; `other`'s four and svscan's own remain.
+        eventually(lambda: len(descriptors(daemon.pid)) == before - 10)
+
+
+def test_what_left_is_started_again_while_it_is_linked(services: Services) -> None:
+    services.make("a")
+    with svscan(services):
+        pid = services.up("a")
+        services.svc("-dx", "a")
+        eventually(lambda: not alive(pid))
+        services.up("a", since=pid)
+
+
+def test_no_cap_and_the_soft_limit_stays_the_services_own(services: Services) -> None:
+    for number in range(MANY):
+        services.make(str(number), down=True)
+    services.make("shows", run="ulimit -n; ulimit -Hn; " + STAYS)
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard > 4 * MANY, f"this machine's hard limit is {hard}"
+
+    def low() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+
+    with svscan(services, preexec_fn=low) as daemon:
+        assert daemon.line() == b"256"
+        assert daemon.line() == str(hard).encode()
+        last = str(services.folder / str(MANY - 1))
+        eventually(lambda: all(run("svok", services.folder / str(n)).returncode == 0 for n in (0, 999, 1000)))
+        eventually(lambda: run("svok", last).returncode == 0)
+        assert len(descriptors(daemon.pid)) > 4 * MANY
+
+
+SHOW = """
+tr '\\0' '\\n' </proc/self/environ; echo --
+grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status; echo --
+pwd; umask; ls /proc/$$/fd; echo "$0 $#"; echo --
+exec sleep 1000
+"""
+
+
+def test_children_get_what_cs_children_get(services: Services, tmp_path: Path) -> None:
+    """Environment, dispositions, mask, folder, umask and descriptors: svpy's svscan beside C's."""
+    if not (PEERS / "svscan").exists():
+        pytest.skip(f"C daemontools is not in {PEERS}: set SVPY_PEERS")
+    # `dash`, started by C's svscan, ignores nothing and blocks nothing: what it shows is what it got.
+    services.make("a", run="#!/bin/sh\n" + SHOW)
+    odd = {
+        b"PATH": os.fsencode(environment()["PATH"]),
+        b"ODD": b"\xff\xfe=\n",
+        b"LC_ALL": b"C",
+        b"EMPTY": b"",
+    }
+    kept = os.open(tmp_path, os.O_RDONLY)
+    shown = []
+    for first in ("", f"{PEERS}:"):
+        env = {**odd, b"PATH": os.fsencode(first) + odd[b"PATH"]}
+        with svscan(services, env=env, pass_fds=[kept], umask=0o27) as daemon:
+            pid = services.up("a")
+            daemon.line(b"--")
+            daemon.line(b"--")
+            daemon.line(b"--")
+            shown.append(daemon.said.replace(f"{PEERS}:".encode(), b""))
+            assert daemon.process.args[0] == "svscan"  # type: ignore[index]
+            os.kill(daemon.pid, signal.SIGTERM)
+            daemon.wait()
+            if alive(pid):
+                services.svc("-dx", "a")
+                eventually(lambda pid=pid: not alive(pid))
+                eventually(lambda: services.state("a") == "supervise not running")
+    os.close(kept)
+    # glibc's posix_spawn leaves its two internal signals, 32 and 33, ignored; nothing can send them.
+    shown[0] = shown[0].replace(b"SigIgn:\t0000000180000000", b"SigIgn:\t0000000000000000")
+    assert shown[0] == shown[1]
+    assert b"ODD=\xff\xfe=\n" in shown[0]
+    assert f"\n{kept}\n".encode() in shown[0]
+
+
+def test_closed_standard_descriptors_stay_closed(services: Services) -> None:
+    services.make("a", run="ls -l /proc/self/fd >fds 2>&1; exec sleep 1000", log="exec cat >>logged")
+    starter = "exec svscan " + str(services.folder) + " <&- >&- 2>&-"
+    daemon = subprocess.Popen(["sh", "-c", starter], env=environment())
+    try:
+        services.up("a")
+        eventually(lambda: (services.folder / "a/fds").exists() and services.pid("a/log"))
+        eventually(lambda: "/proc/" in (services.folder / "a/fds").read_text())
+        links = (services.folder / "a/fds").read_text()
+        assert "/dev/null" not in links
+        assert not any("fifo" in link or "control" in link for link in links.splitlines())
+    finally:
+        daemon.terminate()
+        assert daemon.wait(20) == 0
+
+
+def test_a_service_that_cannot_be_supervised_holds_up_nobody(services: Services) -> None:
+    services.make("aa")
+    (services.folder / "aa/supervise").write_text("a file")
+    planted = services.make("bb")
+    (planted / "supervise").mkdir()
+    (planted / "supervise/control").write_text("a file")
+    linked = services.make("cc")
+    (linked / "supervise").mkdir()
+    victim = services.folder.parent / "victim"
+    victim.write_text("precious")
+    (linked / "supervise/status.new").symlink_to(victim)
+    (linked / "supervise/lock").symlink_to(victim)
+    services.make("dd\nforged")
+    services.make("ee")
+    with svscan(services) as daemon:
+        services.up("ee")
+        services.up("dd\nforged")
+        assert daemon.stop() == 0
+        said = sorted((daemon.said + daemon.rest()).splitlines())
+    assert said == [
+        b"svscan: warning: unable to acquire aa/supervise/lock: not a directory",
+        b"svscan: warning: unable to acquire cc/supervise/lock: symbolic link loop",
+        b"svscan: warning: unable to read bb/supervise/control: not a stream device",
+    ]
+    assert victim.read_text() == "precious"
+
+
+def test_supervise_may_be_a_symlink_to_a_writable_place(services: Services, tmp_path: Path) -> None:
+    folder = services.make("a")
+    (tmp_path / "writable").mkdir()
+    (folder / "supervise").symlink_to(tmp_path / "writable")
+    with svscan(services):
+        services.up("a")
+        assert (tmp_path / "writable/status").stat().st_size == 18
+
+
+def test_modes(services: Services) -> None:
+    folder = services.make("a", log="exec cat")
+    with svscan(services):
+        services.up("a")
+        services.up("a/log")
+        for part in (folder, folder / "log"):
+            seen = {path.name: oct(path.stat().st_mode) for path in (part / "supervise").iterdir()}
+            assert seen == {"control": "0o10600", "lock": "0o100600", "ok": "0o10600", "status": "0o100644"}
+            assert oct((part / "supervise").stat().st_mode) == "0o40700"
+            assert (part / "supervise/status").stat().st_size == 18
+
+
+def test_a_full_disk_is_told_and_made_good(services: Services, tmp_path: Path) -> None:
+    """supervise/ on a full filesystem of its own: the service is obeyed, the status follows later."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small filesystem needs root")
+    folder = services.make("a")
+    small = tmp_path / "small"
+    small.mkdir()
+    (folder / "supervise").symlink_to(small)
+    mounted = run("mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=64", "none", small)
+    if mounted.returncode != 0:
+        pytest.skip(f"cannot mount a tmpfs: {mounted.stderr!r}")
+    try:
+        with svscan(services) as daemon:
+            first = services.up("a")
+            filler = small / "filler"
+            with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+                while True:
+                    file.write(bytes(512))
+            services.svc("-t", "a")
+            daemon.line(b"svscan: warning: unable to write a/supervise/status.new: out of disk space")
+            eventually(lambda: not alive(first))
+            filler.unlink()
+            daemon.signal(signal.SIGHUP)
+            services.up("a", since=first)
+    finally:
+        assert run("umount", "-l", small).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        ("missing", b"svscan: fatal: unable to chdir to %s: file does not exist\n"),
+        ("file", b"svscan: fatal: unable to chdir to %s: not a directory\n"),
+    ],
+)
+def test_a_wrong_folder(tmp_path: Path, make: str, said: bytes) -> None:
+    where = tmp_path / make
+    if make == "file":
+        where.touch()
+    done = run("svscan", where)
+    assert (done.returncode, done.stdout, done.stderr) == (111, b"", said % bytes(where))
+
+
+def test_as_an_ordinary_user(tmp_path: Path) -> None:
+    """nobody hosts a folder of nobody's own; a setuidgid in it fails in C's words."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    home = Path(run("mktemp", "-d", "/tmp/svpy-nobody-XXXXXX").stdout.decode().strip())
+    try:
+        services = Services(home)
+        services.make("a", run="echo as $(id -u); " + STAYS)
+        services.make("b", run="#!/bin/sh\nexec setuidgid daemon true 2>&1\n")
+        run("chown", "-R", "nobody:nogroup", home)
+        home.chmod(0o755)
+        with svscan(services, user="nobody", group="nogroup", extra_groups=[]) as daemon:
+            services.up("a")
+            daemon.line(b"setuidgid: fatal: unable to setgid: permission denied")
+            assert f"as {run('id', '-u', 'nobody').stdout.decode().strip()}".encode() in daemon.said
+            assert daemon.stop() == 0
+    finally:
+        run("rm", "-rf", home)
+
+
+def test_the_command_line_and_name_are_what_scripts_look_for(services: Services) -> None:
+    services.make("a")
+    with svscan(services, cwd="/") as daemon:
+        services.up("a")
+        words = Path(f"/proc/{daemon.pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        assert words == [b"svscan", os.fsencode(services.folder)]
+        assert Path(f"/proc/{daemon.pid}/comm").read_text() == "svscan\n"
+        assert Path(f"/proc/{daemon.pid}/cwd").resolve() == services.folder.resolve()
+        opened = descriptors(daemon.pid)
+        assert not any(link.endswith(("/mem", "/comm")) for link in opened)
+
+
+def test_without_an_argument_it_is_the_current_folder(services: Services) -> None:
+    services.make("a")
+    with svscan(services) as daemon:
+        services.up("a")
+        assert daemon.stop() == 0
+    from support.services import Daemon
+
+    with Daemon("svscan", cwd=services.folder):
+        services.up("a")
+
+
+def test_c_commands_speak_to_it(services: Services) -> None:
+    if not (PEERS / "svc").exists():
+        pytest.skip(f"C daemontools is not in {PEERS}: set SVPY_PEERS")
+    services.make("a")
+    with svscan(services):
+        pid = services.up("a")
+        assert run("svok", services.folder / "a", env=c_environment()).returncode == 0
+        said = run("svstat", "a", cwd=services.folder, env=c_environment()).stdout
+        assert said.startswith(b"a: up (pid %d) " % pid)
+        assert run("svc", "-d", "a", cwd=services.folder, env=c_environment()).stderr == b""
+        eventually(lambda: services.pid("a") == 0)
+        assert b"down" in run("svstat", "a", cwd=services.folder, env=c_environment()).stdout

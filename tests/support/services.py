@@ -1,0 +1,149 @@
+"""A folder of services, and svscan or supervise on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from support.processes import PATH, Running, TooLate, environment, eventually, run
+
+PEERS = Path(os.environ.get("SVPY_PEERS", "/var/cache/svpy/peers/usr/bin"))
+"""Where C daemontools is unpacked."""
+
+STAYS = "exec sleep 1000"
+"""A run that stays up until a signal."""
+
+
+class Services:
+    """`root/service` is what svscan scans; folders are made beside it and come in whole, by rename."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "service"
+        self.folder.mkdir()
+        self._making = root / "making"
+        self._making.mkdir()
+
+    def make(self, name: str, run: str = STAYS, log: str | None = None, down: bool = False) -> Path:
+        """A new service of that name, whole at once. `run` and `log` are the scripts' text."""
+        return self.prepare(name, run, log, down).rename(self.folder / name)
+
+    def prepare(self, name: str, run: str = STAYS, log: str | None = None, down: bool = False) -> Path:
+        """The same, outside the folder that is scanned."""
+        new = self._making / name
+        new.mkdir()
+        script(new / "run", run)
+        if down:
+            (new / "down").touch()
+        if log is not None:
+            self.add_log(new, log)
+        return new
+
+    def add_log(self, folder: Path, log: str) -> None:
+        """Give a folder its `log`."""
+        new = self._making / "log"
+        new.mkdir()
+        script(new / "run", log)
+        new.rename(folder / "log")
+
+    def state(self, name: str) -> str:
+        """What svstat says of it, without its name."""
+        said = run("svstat", name, cwd=self.folder).stdout.decode("utf-8", "surrogateescape")
+        return said.removeprefix(f"{name}: ").rstrip("\n")
+
+    def pid(self, name: str) -> int:
+        """Its pid now, 0 if it is down or not supervised. Reads the status file, which is quick."""
+        try:
+            data = (self.folder / name / "supervise/status").read_bytes()
+        except FileNotFoundError:
+            return 0
+        return int.from_bytes(data[12:16], "little")
+
+    def up(self, name: str, since: int = 0) -> int:
+        """Wait until it runs under another pid than `since`. Returns its pid."""
+        eventually(lambda: self.pid(name) not in (0, since), f"{name} up; it is {self.state(name)}")
+        return self.pid(name)
+
+    def svc(self, letters: str, *names: str) -> None:
+        """svc, which must not say anything."""
+        done = run("svc", letters, *names, cwd=self.folder)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def script(path: Path, text: str) -> None:
+    """An executable script; a text without `#!` gets /bin/sh."""
+    path.write_text(text if text.startswith("#") else f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+class Daemon(Running):
+    """svscan or supervise. At the end it is stopped in order, and whatever is left of its session is
+    killed."""
+
+    def __init__(self, *argv: str | bytes | Path, **options: object) -> None:
+        super().__init__(*argv, **{"start_new_session": True, **options})
+
+    def stop(self) -> int:
+        """TERM, and its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def __exit__(self, *raised: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.wait(2)
+            except TooLate:
+                pass
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        super().__exit__(None, None, None)
+
+
+def svscan(services: Services, **options: object) -> Daemon:
+    """svpy's svscan, its messages in its output."""
+    return Daemon("svscan", services.folder, **options)
+
+
+def c_environment(**more: str) -> dict[str, str]:
+    """An environment in which C daemontools comes first."""
+    return {**environment(), "PATH": f"{PEERS}:{PATH}", **more}
+
+
+def descriptors(pid: int) -> list[str]:
+    """What each open descriptor of a process is, sorted."""
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            continue
+    return sorted(links)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs: a zombie that nobody reaped yet does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def memory_kb(pid: int, kind: str = "Rss") -> int:
+    found = re.search(rf"^{kind}:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+    assert found is not None
+    return int(found[1])
+
+
+def moments(path: Path) -> Iterator[float]:
+    """Seconds written by a script that did `cut -d' ' -f1 /proc/uptime` or the like."""
+    yield from (float(line) for line in path.read_text().split())
