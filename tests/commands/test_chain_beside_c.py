@@ -227,7 +227,7 @@ def outcome(tools: Path, folder: Path, words: list[str], user: int | None = None
         "LAST": "1",
     }
     account = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-    with open(folder / "held", "w") as held:
+    with (folder / "held").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         done = subprocess.run(
             words,
