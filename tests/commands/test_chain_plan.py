@@ -256,7 +256,19 @@ def test_nothing_of_ours_is_imported_after_setuidgid(place: Path) -> None:
         script.chmod(0o755)
     (place / "log").mkdir()
     os.chown(place / "log", 65534, 65534)
-    words = ["setuidgid", "nobody", "softlimit", "-m", "9000000", "multilog", "t", "s4096", "!cat", "./log"]
+    words = [
+        "setuidgid",
+        "nobody",
+        "softlimit",
+        "-m",
+        "9000000",
+        "multilog",
+        "t",
+        "s4096",
+        "n50",
+        "!cat",
+        "./log",
+    ]
     env = environment(PATH=f"{place}/bin:/usr/bin:/bin")
     done = run(*words, cwd=place, input=b"line\n" * 1000, env=env, executable=place / "bin/setuidgid")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
