@@ -22,5 +22,5 @@ class TitleRing:
 
     def add(self, chunk: bytes) -> None:
         """Push `chunk` in at the end, and as much out at the beginning."""
-        seen = self.text[len(KEPT) :] + chunk.replace(b"\0", b"")
+        seen = self.text + chunk.replace(b"\0", b"")
         self.text = KEPT + seen[-self._room_bytes :]
