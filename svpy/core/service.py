@@ -7,7 +7,9 @@ Rules of this module (daemontools' supervise.c, where it does not say otherwise)
 - one that exits is started again if `u` is wanted, not if `d` or once (`o`) is;
 - a run that cannot be executed costs one warning an attempt, and a start that fails for want of
   processes or memory is tried again after a minute, as C does;
-- `x` leaves when the service is down; until then all goes on as it was;
+- `x` leaves when the service is down and no start is due (`ox`: once, then leave);
+- letters are obeyed one after the other, those behind one that starts the service (`up`: up, then
+  pause) when it has been started;
 - the status is published when the pid or the state changes, once for letters that came together.
 
 The machine decides and returns what is to be done; it does nothing. A logger is a service.
@@ -129,6 +131,7 @@ class Service:
     only waits for its second to pass."""
 
     __slots__ = (
+        "_letters",
         "asked_mono_s",
         "due",
         "earliest_mono_s",
@@ -152,6 +155,7 @@ class Service:
         self.left = False
         self.earliest_mono_s = float("-inf")
         self.asked_mono_s: float | None = None
+        self._letters = b""
 
     def status(self) -> bytes:
         """The 18 bytes of the status file."""
@@ -162,7 +166,7 @@ class Service:
         actions: list[Action] = []
         match event:
             case Command():
-                self._obey(event.letters, actions)
+                self._letters += event.letters
             case Exited():
                 self._exited(event.at, actions)
             case Started():
@@ -174,17 +178,24 @@ class Service:
                 return [Publish(self.status())]
             case Woke():
                 self.asked_mono_s = None
+        if self._letters:
+            self._obey(event.at, actions)
         self._go_on(event.at, actions)
         return actions
 
-    def _obey(self, letters: bytes, actions: list[Action]) -> None:
+    def _obey(self, at: Instant, actions: list[Action]) -> None:
+        """Letters up to the first that starts the service now; the rest waits for Started."""
+        letters, self._letters = self._letters, b""
         publish = False
-        for byte in letters:
+        for place, byte in enumerate(letters):
             row = BY_BYTE.get(byte)
             if row is None:
                 continue
             publish |= row.publishes
             self._apply(row, actions)
+            if row.starts and self.due and at.mono_s >= self.earliest_mono_s:
+                self._letters = letters[place + 1 :]
+                break
         if publish:
             actions.append(Publish(self.status()))
 
@@ -212,7 +223,7 @@ class Service:
 
     def _start_failed(self, event: StartFailed, actions: list[Action]) -> None:
         self.starting = False
-        self.due = self.want == UP
+        self.due = self.want == UP and not self.leaving
         why = error_text(event.errno)
         if event.errno in (EAGAIN, ENOMEM):
             self.earliest_mono_s = event.at.mono_s + FORK_RETRY_S
@@ -224,19 +235,19 @@ class Service:
     def _exited(self, at: Instant, actions: list[Action]) -> None:
         self.pid = 0
         self.since = at.tai
-        self.due = self.want == UP
+        self.due = self.want == UP and not self.leaving
         actions.append(Publish(self.status()))
 
     def _go_on(self, at: Instant, actions: list[Action]) -> None:
         if self.pid or self.starting or self.left:
             return
-        if self.leaving:
-            self.left = True
-            actions.append(Leave())
-        elif self.due:
-            if at.mono_s >= self.earliest_mono_s:
-                self.starting = True
-                actions.append(Spawn())
-            elif self.asked_mono_s != self.earliest_mono_s:
-                self.asked_mono_s = self.earliest_mono_s
-                actions.append(WakeAt(self.earliest_mono_s))
+        if not self.due:
+            if self.leaving:
+                self.left = True
+                actions.append(Leave())
+        elif at.mono_s >= self.earliest_mono_s:
+            self.starting = True
+            actions.append(Spawn())
+        elif self.asked_mono_s != self.earliest_mono_s:
+            self.asked_mono_s = self.earliest_mono_s
+            actions.append(WakeAt(self.earliest_mono_s))

@@ -25,6 +25,7 @@ from svpy.daemon.hosted import Hosted
 from svpy.system import folders, signals
 from svpy.system.children import Starter, reap
 from svpy.system.clock import tai_now
+from svpy.system.descriptors import waiting_bytes
 from svpy.system.tell import because, say
 
 CONTROL_READ_BYTES = 4096
@@ -158,11 +159,19 @@ class Supervisor:
                     self._read_control(hosted)
 
     def _read_control(self, hosted: Hosted) -> None:
+        """The last byte is left in the fifo until those before it took effect and are published:
+        svc ends what it writes with a byte that means nothing, and when the fifo is empty it knows."""
+        fd = hosted.control_fd
         try:
-            letters = os.read(hosted.control_fd, CONTROL_READ_BYTES)
-        except OSError:
+            waiting = min(waiting_bytes(fd), CONTROL_READ_BYTES)
+            if waiting > 1:
+                self.command(hosted, os.read(fd, waiting - 1))
+            # An `x` may just have closed it.
+            if self._by_control.get(fd) is hosted:
+                self.command(hosted, os.read(fd, 1))
+        except BlockingIOError:
+            # Emptied by a stranger who opened it too.
             return
-        self.command(hosted, letters)
 
     async def wake(self) -> None:
         """Tell machines that the moment they wait for has come, for ever."""

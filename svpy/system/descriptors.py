@@ -3,6 +3,7 @@
 import fcntl
 import os
 import resource
+import select
 import termios
 
 
@@ -29,3 +30,10 @@ def waiting_bytes(pipe_fd: int) -> int:
     """How many bytes are in a pipe or fifo, asked at either end. Raises OSError."""
     answer = fcntl.ioctl(pipe_fd, termios.FIONREAD, b"\0\0\0\0")
     return int.from_bytes(answer, "little")
+
+
+def has_reader(writing_fd: int) -> bool:
+    """Whether anyone still has the other end of a pipe or fifo open."""
+    poll = select.poll()
+    poll.register(writing_fd, 0)
+    return not any(events & select.POLLERR for _, events in poll.poll(0))
