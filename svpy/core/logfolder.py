@@ -17,8 +17,8 @@ Rules of this module (https://cr.yp.to/daemontools/multilog.html, multilog.c):
 
 The methods of `LogFolder` are generators of steps. A step is (what, arguments, trouble): `what` names
 a method of whoever carries it out, which sends its result back or, if it raises OSError, says `trouble` and
-tries the same step again, without taking up anything before it. Every step may be repeated
-after it took effect unnoticed. `trouble` is a warning, or the end if it begins with `FATAL`.
+tries the same step again, without taking up anything before it. `trouble` is a warning, or the end if it
+begins with `FATAL`.
 """
 
 from svpy.core.logscript import Folder
@@ -149,6 +149,7 @@ class LogFolder:
             yield "sync_other", (), self._warning(b"unable to write ", b"/" + name + b" to disk")
             if name == PROCESSED:
                 yield "set_other_mode", (SAFE_MODE,), self._warning(b"unable to set mode of ", b"/processed")
+            yield "close_other", (), b""
         yield "remove", (PREVIOUS,), self._warning(b"unable to remove ", b"/previous")
         yield (
             "rename",

@@ -68,7 +68,7 @@ def _do(what: str, arguments: "tuple[Any, ...]", trouble: bytes, files: "LogFile
 
 
 class Found:
-    """What is known of a file: the permissions are in `mode`."""
+    """What is known of a file: the permissions are in `mode`, none for a symlink."""
 
     __slots__ = ("links", "mode", "size_bytes")
 
@@ -106,7 +106,8 @@ class LogFiles:
             found = os.stat(name, dir_fd=self._folder_fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
-        return Found(stat.S_IMODE(found.st_mode), found.st_size, found.st_nlink)
+        mode = 0 if stat.S_ISLNK(found.st_mode) else stat.S_IMODE(found.st_mode)
+        return Found(mode, found.st_size, found.st_nlink)
 
     def open_current(self) -> None:
         """Open it or make it; the one before, by now `previous`, is kept until its mode is set."""
@@ -167,9 +168,6 @@ class LogFiles:
         os.close(os.open(name, _EMPTY, 0o644, dir_fd=self._folder_fd))
 
     def open_other(self, name: bytes) -> None:
-        if self._other_fd >= 0:
-            os.close(self._other_fd)
-            self._other_fd = -1
         self._other_fd = os.open(name, _APPEND, 0o600, dir_fd=self._folder_fd)
 
     def sync_other(self) -> None:
@@ -177,6 +175,9 @@ class LogFiles:
 
     def set_other_mode(self, mode: int) -> None:
         os.fchmod(self._other_fd, mode)
+
+    def close_other(self) -> None:
+        os.close(self._other_fd)
 
     def process(self, command: bytes) -> int:
         """Run `sh -c command` on `previous`, in the folder. Returns its wait status.
