@@ -193,6 +193,7 @@ def place() -> Iterator[Path]:
             (folder / name).mkdir()
         for name, content in FILES.items():
             (folder / "e" / name).write_bytes(content)
+        os.mkfifo(folder / "e/FIFO")
         (folder / "path/PATH").write_bytes(f"{folder}/found:/usr/bin:/bin".encode())
         (folder / "nopath/PATH").write_bytes(b"")
         (folder / "plain").write_bytes(b"no program\n")

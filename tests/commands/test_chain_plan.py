@@ -143,6 +143,16 @@ def test_and_changed_as_c_changes_it(entries: list[bytes], place: Path) -> None:
         assert b"B=new\0" in raw_exec(argv, entries)
 
 
+def test_a_link_to_nothing_removes_the_variable(place: Path) -> None:
+    """C gives it the value of the file before it, if there was one."""
+    (place / "B").symlink_to("missing")
+    for name in "AC":
+        (place / name).write_text(name)
+    done = run("envdir", place, "cat", "/proc/self/environ", env=environment(B="old"))
+    assert {b"A=A", b"C=C"} < set(done.stdout.split(b"\0"))
+    assert b"B=" not in done.stdout
+
+
 def test_signals_are_handed_on() -> None:
     """The mask and what was ignored stay, but for the two signals CPython ignores by itself."""
 
