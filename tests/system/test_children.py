@@ -1,0 +1,161 @@
+"""Starting a run: what is restored afterwards, and what a child gets."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.services import script
+
+from svpy.system import changes, descriptors, folders
+from svpy.system.children import Starter, reap
+from svpy.system.environment import Pairs
+
+
+class Start:
+    """Starts `run` in a folder of its own; `said` is what it wrote to its stdout."""
+
+    def __init__(self, folder: Path, nofile_soft: int = 100) -> None:
+        self.folder = folder
+        self._home = folders.open_folder(b"/")
+        self._there = folders.open_folder(bytes(folder))
+        self._starter = Starter(Pairs([b"A=1", b"PATH=/usr/bin:/bin", b"A=2"]), nofile_soft, self._home)
+
+    def said(self, text: str) -> bytes:
+        script(self.folder / "run", text)
+        return self.said_by_run()
+
+    def said_by_run(self) -> bytes:
+        read_fd, write_fd = os.pipe()
+        try:
+            pid = self._starter.start(self._there, 0, write_fd)
+        finally:
+            os.close(write_fd)
+        with os.fdopen(read_fd, "rb") as reader:
+            said = reader.read()
+        os.waitpid(pid, 0)
+        return said
+
+    def close(self) -> None:
+        os.close(self._home)
+        os.close(self._there)
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    monkeypatch.chdir("/")
+    starting = Start(tmp_path)
+    yield starting
+    starting.close()
+
+
+def test_the_folder_is_the_childs_and_ours_stays(start: Start) -> None:
+    assert start.said("pwd") == bytes(start.folder) + b"\n"
+    assert os.getcwd() == "/"
+
+
+def test_the_soft_limit_is_the_childs_and_ours_stays(start: Start) -> None:
+    ours = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert start.said("ulimit -n") == b"100\n"
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == ours
+
+
+def test_the_environment_keeps_order_and_duplicates(start: Start) -> None:
+    assert start.said("#!/usr/bin/env -S cat /proc/self/environ\n").startswith(
+        b"A=1\0PATH=/usr/bin:/bin\0A=2\0"
+    )
+
+
+def test_dispositions_and_mask_are_the_default(start: Start) -> None:
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        said = start.said("grep -E '^Sig(Ign|Blk)' /proc/self/status")
+    finally:
+        signal.signal(signal.SIGHUP, old)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    internal_to_glibc = 0b11 << 31
+    ignored, blocked = (int(line.split()[1], 16) for line in sorted(said.splitlines(), reverse=True))
+    assert ignored & ~internal_to_glibc == 0
+    assert blocked == 0
+
+
+def test_no_descriptor_of_ours_is_handed_on_and_those_we_were_given_are(start: Start) -> None:
+    given = os.open("/", os.O_RDONLY)
+    os.set_inheritable(given, True)
+    inheritable = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if os.get_inheritable(int(name)):
+                inheritable.add(os.readlink(f"/proc/self/fd/{name}"))
+        except OSError:
+            continue
+    said = start.said("#!/bin/sh\nexec ls -l /proc/self/fd").decode()
+    os.close(given)
+    links = {line.partition(" -> ")[2] for line in said.splitlines() if " -> " in line}
+    own = {link for link in links if link.startswith("/proc/")}
+    assert "/" in links
+    assert {link for link in links - own if not link.startswith("pipe:")} <= inheritable
+
+
+def test_a_failed_start_changes_nothing(start: Start) -> None:
+    ours = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with pytest.raises(OSError) as failure:
+        start.said_by_run()
+    assert failure.value.errno == errno.ENOENT
+    assert os.getcwd() == "/"
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == ours
+    assert reap() == []
+
+
+def test_a_run_without_an_interpreter_line(start: Start) -> None:
+    (start.folder / "run").write_text("echo $0 $#\n")
+    (start.folder / "run").chmod(0o755)
+    assert start.said_by_run() == b"./run 0\n"
+
+
+def test_a_reader_that_is_gone_is_seen() -> None:
+    read_fd, write_fd = os.pipe()
+    os.write(write_fd, b"12345")
+    assert descriptors.waiting_bytes(write_fd) == descriptors.waiting_bytes(read_fd) == 5
+    assert descriptors.has_reader(write_fd)
+    os.close(read_fd)
+    assert not descriptors.has_reader(write_fd)
+    os.close(write_fd)
+
+
+@pytest.mark.parametrize("change", ["make", "remove", "rename in", "rename out", "symlink"])
+def test_a_change_sends_a_signal(tmp_path: Path, change: str) -> None:
+    watched = tmp_path / "watched"
+    watched.mkdir()
+    (watched / "old").mkdir()
+    (tmp_path / "outside").mkdir()
+    heard: list[int] = []
+    before = signal.signal(changes.SIGNAL, lambda number, frame: heard.append(number))
+    scanned = folders.open_readable_folder(bytes(watched))
+    hung_on = changes.tell_changes(scanned)
+    try:
+        assert hung_on >= 0
+        # Listing closes a duplicate of what it lists, which would end it if it hung on that.
+        folders.names(scanned)
+        match change:
+            case "make":
+                (watched / "new").mkdir()
+            case "remove":
+                (watched / "old").rmdir()
+            case "rename in":
+                (tmp_path / "outside").rename(watched / "new")
+            case "rename out":
+                (watched / "old").rename(tmp_path / "elsewhere")
+            case "symlink":
+                (watched / "link").symlink_to("nowhere")
+        assert heard
+    finally:
+        os.close(hung_on)
+        os.close(scanned)
+        signal.signal(changes.SIGNAL, before)

@@ -1,0 +1,137 @@
+"""The files of supervise/, in a folder that may be hostile."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from svpy.system import folders
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A folder with `supervise/` in it, and its descriptor."""
+    fd = folders.open_folder(bytes(tmp_path))
+    folders.make_supervise(fd)
+    yield tmp_path, fd
+    os.close(fd)
+
+
+def test_status_is_replaced_as_a_whole(folder: tuple[Path, int]) -> None:
+    path, fd = folder
+    for data in (b"first", b"second"):
+        folders.replace_status(data, fd)
+        assert (path / "supervise/status").read_bytes() == data
+    assert sorted(os.listdir(path / "supervise")) == ["status"]
+
+
+@pytest.mark.parametrize("planted", ["symlink", "file", "fifo"])
+def test_what_is_planted_at_the_new_status_is_removed_not_followed(
+    folder: tuple[Path, int], planted: str
+) -> None:
+    path, fd = folder
+    victim = path / "victim"
+    victim.write_text("precious")
+    place = path / "supervise/status.new"
+    match planted:
+        case "symlink":
+            place.symlink_to(victim)
+        case "file":
+            place.write_text("old")
+        case "fifo":
+            os.mkfifo(place)
+    folders.replace_status(b"new", fd)
+    assert victim.read_text() == "precious"
+    assert (path / "supervise/status").read_bytes() == b"new"
+    assert not (path / "supervise/status").is_symlink()
+
+
+def test_a_status_that_cannot_be_written_says_where(folder: tuple[Path, int]) -> None:
+    path, fd = folder
+    (path / "supervise").rmdir()
+    with pytest.raises(folders.NotPublished) as trouble:
+        folders.replace_status(b"new", fd)
+    assert (trouble.value.what, trouble.value.name) == (b"unable to open ", b"supervise/status.new")
+    (path / "supervise/status").mkdir(parents=True)
+    with pytest.raises(folders.NotPublished) as trouble:
+        folders.replace_status(b"new", fd)
+    assert (trouble.value.what, trouble.value.name) == (
+        b"unable to rename ",
+        b"supervise/status.new to status",
+    )
+
+
+def test_a_lock_is_held_once(folder: tuple[Path, int]) -> None:
+    _, fd = folder
+    held = folders.lock(b"supervise/lock", fd)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError) as refusal:
+        folders.lock(b"supervise/lock", fd)
+    assert refusal.value.errno == errno.EAGAIN
+    assert len(os.listdir("/proc/self/fd")) == before
+    os.close(held)
+    os.close(folders.lock(b"supervise/lock", fd))
+
+
+@pytest.mark.parametrize(
+    ("planted", "number"),
+    [("file", errno.ENOSTR), ("symlink", errno.ELOOP), ("folder", errno.EISDIR), ("socket", errno.ENXIO)],
+)
+def test_a_fifo_must_be_one(folder: tuple[Path, int], planted: str, number: int) -> None:
+    path, fd = folder
+    place = path / "supervise/control"
+    match planted:
+        case "file":
+            place.touch()
+        case "symlink":
+            os.mkfifo(path / "fifo")
+            place.symlink_to("../fifo")
+        case "folder":
+            place.mkdir()
+        case "socket":
+            os.mknod(place, stat.S_IFSOCK | 0o600)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError) as refusal:
+        folders.open_fifo(b"supervise/control", fd, os.O_RDWR)
+    assert refusal.value.errno == number
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_everything_is_close_on_exec(folder: tuple[Path, int]) -> None:
+    _, fd = folder
+    opened = [
+        fd,
+        folders.lock(b"supervise/lock", fd),
+        folders.open_fifo(b"supervise/control", fd, os.O_RDWR),
+        folders.open_fifo(b"supervise/ok", fd, os.O_RDONLY),
+    ]
+    assert not any(os.get_inheritable(one) for one in opened)
+    for one in opened[1:]:
+        os.close(one)
+
+
+def test_identify(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    (tmp_path / "file").touch()
+    fd = folders.open_readable_folder(bytes(tmp_path))
+    found = (tmp_path / "folder").stat()
+    assert folders.identify(b"folder", fd) == folders.identify(b"link", fd) == (found.st_dev, found.st_ino)
+    assert folders.identify(b"file", fd) is None
+    assert folders.names(fd) == [b"file", b"folder", b"link"]
+    assert folders.is_folder(b"folder", fd)
+    assert not folders.is_folder(b"file", fd)
+    assert not folders.is_folder(b"none", fd)
+    os.close(fd)
+
+
+def test_names_are_bytes(tmp_path: Path) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff\xfe")
+    fd = folders.open_readable_folder(bytes(tmp_path))
+    assert folders.names(fd) == [b"\xff\xfe"]
+    os.close(fd)
