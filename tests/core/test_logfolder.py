@@ -240,8 +240,9 @@ def test_where_files_end(lines: list[bytes], size_bytes: int, cuts: list[int], m
 )
 def test_the_last_2000_bytes_begin_exactly_there(first: int, files: list[int]) -> None:
     """A line that ends at size - 2000 closes the file, one that ends a byte before it does not."""
-    written = files_of([b"x" * (first - 1) + b"\n", b"y"], 4096)
-    assert [len(content) for content in written] == files
+    line = b"x" * (first - 1) + b"\n"
+    for reads in ([line, b"y"], [line + b"y"], [line[:-1], b"\ny"]):
+        assert [len(content) for content in files_of(reads, 4096)] == files
 
 
 @given(st.lists(st.integers(0, 99), unique=True), st.integers(2, 20))
