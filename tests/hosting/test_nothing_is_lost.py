@@ -18,8 +18,7 @@ def test_twenty_mails_while_everything_restarts() -> None:
     turns = threading.Semaphore(0)
     with Host() as host:
         host.link(*SERVICES)
-        host.wait_up(*SUPERVISED)
-        host.wait_smtp()
+        host.wait_settled()
         sender = Sender(host)
 
         def send() -> None:

@@ -33,8 +33,7 @@ PUBLISHED_ENVIRONMENT = {
 def host() -> Iterator[Host]:
     with Host() as host:
         host.link(*SERVICES)
-        host.wait_up(*SUPERVISED)
-        host.wait_smtp()
+        host.wait_settled()
         yield host
 
 
@@ -133,7 +132,9 @@ def test_each_runs_under_its_own_user(host: Host) -> None:
 def test_the_limits_of_smtpd_are_those_of_its_script(host: Host) -> None:
     with host.smtp() as session:
         session.ehlo()
-        (pid,) = children(host.process("tcpserver").pid)
+        tcpserver = host.process("tcpserver")
+        eventually(lambda: len(children(tcpserver.pid)) == 1, "no session but ours")
+        (pid,) = children(tcpserver.pid)
         limits = {
             line[:26].strip(): line[26:].split()
             for line in Path(f"/proc/{pid}/limits").read_text().splitlines()
@@ -272,8 +273,7 @@ def test_qmail_send_finishes_its_deliveries_before_it_restarts(host: Host) -> No
 def test_term_stops_services_then_loggers_then_svscan(pid_1: bool) -> None:
     with Host(pid_1=pid_1) as host:
         host.link(*SERVICES)
-        host.wait_up(*SUPERVISED)
-        host.wait_smtp()
+        host.wait_settled()
         gate = slow_delivery(host)
         os.kill(host.svscan_pid, 15)
         eventually(

@@ -144,6 +144,12 @@ class Host:
 
         eventually(up, f"{names} up", deadline_s)
 
+    def wait_settled(self) -> None:
+        """Until both services do their work: `up` is said of a script that has only begun, too."""
+        self.wait_up(*SUPERVISED)
+        self.wait_smtp()
+        self.wait_log("qmail-send", b"status: local 0/")
+
     def restart(self, *names: str) -> None:
         """`svc -t`, and wait until each has another pid."""
         before = self.pids(*names)
