@@ -1,0 +1,50 @@
+"""svpy, and what holds for every command."""
+
+from __future__ import annotations
+
+import pytest
+from support.processes import BIN, environment, run
+
+from svpy import __version__
+from svpy.core.catalogue import COMMANDS
+
+NAMES = sorted(name.decode() for name in COMMANDS)
+
+
+def test_svpy_lists_every_command() -> None:
+    done = run("svpy")
+    assert (done.returncode, done.stderr) == (0, b"")
+    said = done.stdout.splitlines()
+    assert said[0].startswith(f"svpy {__version__}".encode())
+    assert [line.split()[0] for line in said[2:]] == list(COMMANDS)
+
+
+def test_svpy_takes_no_words() -> None:
+    done = run("svpy", "start")
+    assert (done.returncode, done.stdout, done.stderr) == (100, b"", b"svpy: usage: svpy\n")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_is_installed(name: str) -> None:
+    """Beside the interpreter, under its own name, with an absolute interpreter and isolated from PYTHON*."""
+    first = (BIN / name).read_bytes().splitlines()[0]
+    assert first.startswith(b"#!/") and first.endswith(b"/python3 -I")
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"svscanboot"}))
+def test_no_word_makes_a_traceback(name: str, tmp_path: object) -> None:
+    """Words that mean nothing: at most a line for each, and an exit code of the field."""
+    done = run(name, "/nonexistent/\udcff", "--", "-\udcfe", cwd=str(tmp_path))
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.count(b"\n") <= 3, done.stderr
+    assert done.returncode in (0, 100, 111)
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"svscanboot", "svscan"}))
+def test_a_hostile_environment_changes_nothing(name: str, tmp_path: object) -> None:
+    """A service's environment may hold what would lead another interpreter astray."""
+    astray = environment(
+        PYTHONHOME="/nonexistent", PYTHONPATH="/nonexistent", PYTHONWARNINGS="error", PYTHONINSPECT="1"
+    )
+    usual, led = (run(name, env=env, cwd=str(tmp_path)) for env in (environment(), astray))
+    assert (led.returncode, led.stdout, led.stderr) == (usual.returncode, usual.stdout, usual.stderr)
