@@ -70,13 +70,19 @@ class Host:
         if not self.pid_1:
             svscan = [sys.executable, "-I", namespaces.__file__, *svscan]
         # stderr of svscan and what its waiter has to say.
-        self.outside = Running(*namespaces.UNSHARE, TESTS / "standin" / "private-host", self.bin_dir, *svscan)
+        # A session of its own: a signal to a whole group must not reach the tests.
+        self.outside = Running(
+            *namespaces.UNSHARE,
+            *(TESTS / "standin" / "private-host", self.bin_dir, *svscan),
+            start_new_session=True,
+        )
         try:
             eventually(self._is_up, "svscan in its namespace")
             self.root_fd = os.open(f"/proc/{self.init_pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except BaseException as error:
             self.outside.process.kill()
             error.add_note(f"it said {self.outside.rest()!r}")
+            self.outside.__exit__(type(error), error, error.__traceback__)
             raise
         # Through the descriptor it can also be read when the last process of the namespace is gone.
         self.root = Path(f"/proc/self/fd/{self.root_fd}")
