@@ -73,6 +73,10 @@ def children(pid: int) -> list[int]:
 def be_init(argv: list[str]) -> int:
     main = os.fork()
     if main == 0:
+        # What Python has added for itself is not for COMMAND.
+        os.environ.pop("LC_CTYPE", None)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         os.execvp(argv[0], argv)
     # A PID 1 gets only the signals it has a handler for.
     signal.signal(signal.SIGTERM, lambda number, frame: os.kill(main, number))
