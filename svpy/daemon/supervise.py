@@ -13,13 +13,15 @@ import trio
 
 from svpy.daemon.hosted import Hosted
 from svpy.daemon.supervisor import Supervisor
+from svpy.system import signals
+
+HEEDED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 async def supervise(supervisor: Supervisor, name: bytes) -> None:
     """Supervise the current folder, called `name`, until it is told to leave. Raises hosted.Refused."""
     left = trio.Event()
-    wanted = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
-    with trio.open_signal_receiver(*wanted) as received:
+    with trio.open_signal_receiver(*HEEDED) as received:
         hosted = supervisor.host(name, None, path=b".", left=left.set)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_listen, supervisor, hosted, received)
@@ -27,6 +29,7 @@ async def supervise(supervisor: Supervisor, name: bytes) -> None:
             nursery.start_soon(supervisor.wake)
             await left.wait()
             nursery.cancel_scope.cancel()
+        signals.hold_back(*HEEDED)
 
 
 async def _listen(supervisor: Supervisor, hosted: Hosted, received: AsyncIterator[int]) -> None:

@@ -22,10 +22,11 @@ from svpy.core.shutdown import Half, Stopping, orders
 from svpy.core.status import DOWN
 from svpy.daemon.hosted import Hosted, Refused
 from svpy.daemon.supervisor import Supervisor
-from svpy.system import changes, folders
+from svpy.system import changes, folders, signals
 from svpy.system.descriptors import waiting_bytes
 from svpy.system.tell import because
 
+HEEDED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, changes.SIGNAL)
 SCAN_INTERVAL_S = 5.0
 STOP_LOOK_S = 1.0
 REST_S = 0.01
@@ -75,8 +76,7 @@ class Svscan:
 
     async def run(self) -> None:
         """Until everything was stopped in order by a signal."""
-        wanted = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, changes.SIGNAL)
-        with trio.open_signal_receiver(*wanted) as received:
+        with trio.open_signal_receiver(*HEEDED) as received:
             changes.tell_changes(self._folder_fd)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen, received)
@@ -87,6 +87,7 @@ class Svscan:
                     await self._scan_always()
                 await self._stop()
                 nursery.cancel_scope.cancel()
+            signals.hold_back(*HEEDED)
 
     async def _listen(self, received: AsyncIterator[int]) -> None:
         # Whatever executed us may have left us its children.

@@ -12,3 +12,9 @@ def send(pid: int, name: str) -> None:
 
     Raises OSError (EPERM: the service changed its user and we are not root)."""
     os.kill(pid, signal.Signals["SIG" + name])
+
+
+def hold_back(*numbers: int) -> None:
+    """From now on these signals wait: to be called when a process ends, before its handlers go, so
+    that one that comes at the last moment does not decide how it ended."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)

@@ -397,9 +397,11 @@ def test_ended_again_and_again_while_lines_come(
         numbers += [int(line) for line in whole]
     assert numbers == sorted(set(numbers)) and numbers[-1] == lines - 1
     gaps = [(a, b) for a, b in zip([-1, *numbers], numbers, strict=False) if b != a + 1]
-    assert len(gaps) <= (0 if how == signal.SIGTERM else 15)
-    for a, b in gaps:
-        assert sum(len(b"%d\n" % number) for number in range(a + 1, b)) <= 65536 + 1000
+    # Two kills may meet in one gap: the second before that multilog had written anything.
+    kills = 0 if how == signal.SIGTERM else 15
+    assert len(gaps) <= kills
+    lost_bytes = sum(len(b"%d\n" % number) for a, b in gaps for number in range(a + 1, b))
+    assert lost_bytes <= kills * (65536 + 1000)
     assert dict(modes(tmp_path / "d"))["current"] == 0o100744
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 
 import pytest
 import trio
@@ -16,6 +18,14 @@ from svpy.system.children import Starter
 
 RESTARTS = 10_000
 WARM_UP = 500
+
+
+@pytest.fixture(autouse=True)
+def same_signal_mask() -> Iterator[None]:
+    """supervise ends with its signals blocked, which a process that goes on must undo."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 async def test_no_task_timer_descriptor_or_memory_is_left(

@@ -153,3 +153,17 @@ def test_stopping_before_anything_runs(services: Services) -> None:
         services.svc("-d", "a")
         eventually(lambda: services.pid("a") == 0)
         assert daemon.stop() == 0
+
+
+def test_signals_at_the_last_moment_do_not_decide_how_it_ends(services: Services) -> None:
+    services.make("a")
+    for _ in range(10):
+        with svscan(services) as daemon:
+            services.up("a")
+            daemon.signal(signal.SIGTERM)
+            while daemon.process.poll() is None:
+                daemon.signal(signal.SIGHUP)
+                daemon.signal(signal.SIGTERM)
+                (services.folder / "link").symlink_to("nowhere")
+                (services.folder / "link").unlink()
+            assert daemon.wait() == 0, daemon.said + daemon.rest()
