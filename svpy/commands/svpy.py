@@ -3,6 +3,7 @@
 from svpy import __version__
 from svpy.core.catalogue import COMMANDS
 from svpy.core.errors import USAGE, Die
+from svpy.system.dispositions import restore_defaults
 from svpy.system.entry import entry
 from svpy.system.tell import write_all
 
@@ -10,6 +11,7 @@ from svpy.system.tell import write_all
 def run(words: list[bytes]) -> int:
     if words:
         raise Die(USAGE, b"svpy: usage: svpy")
+    restore_defaults()
     lines = [b"svpy " + __version__.encode() + b": supervises services as daemontools does", b""]
     lines += [b"  %-14s %s" % row for row in COMMANDS.items()]
     write_all(1, b"\n".join(lines) + b"\n")

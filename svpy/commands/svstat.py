@@ -6,6 +6,7 @@ import time
 
 from svpy.core import status
 from svpy.core.errors import error_text
+from svpy.system.dispositions import restore_defaults
 from svpy.system.entry import entry
 from svpy.system.origin import Origin
 from svpy.system.supervised import is_supervised, read_status
@@ -13,12 +14,17 @@ from svpy.system.tell import write_all
 
 
 def run(words: list[bytes]) -> int:
+    restore_defaults()
     origin = Origin(b"svstat")
     lines = []
     for folder in words:
         lines.append(folder + b": " + _state_of(folder) + b"\n")
         origin.back()
-    write_all(1, b"".join(lines))
+    try:
+        write_all(1, b"".join(lines))
+    except OSError:
+        # As C: svstat exits 0 even if nobody listens. A closed pipe has ended it by SIGPIPE already.
+        pass
     return 0
 
 

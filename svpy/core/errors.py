@@ -120,11 +120,12 @@ def error_text(number: int | None) -> bytes:
     return _TEXTS.get(number or 0, b"unknown error")
 
 
-def one_line(message: bytes) -> bytes:
-    """`message` as one line of a log: control characters, newlines among them, become `?`.
+def one_line(name: bytes) -> bytes:
+    """A name as it may stand in a log's line: what cannot be printed becomes `?`.
 
-    A folder's name is chosen by whoever may write to /service; it must not be able to forge
-    a second line or to speak to a terminal."""
-    if message.isascii() and message.decode("ascii").isprintable():
-        return message
-    return bytes(63 if byte < 32 or byte == 127 else byte for byte in message)
+    A folder's name is chosen by whoever may write to /service; it must be able neither to forge a
+    second line nor to speak to a terminal, in UTF-8 or in one of the older encodings."""
+    text = name.decode("utf-8", "surrogateescape")
+    if text.isprintable():
+        return name
+    return "".join(letter if letter.isprintable() else "?" for letter in text).encode()

@@ -5,8 +5,8 @@ Rules of this module (daemontools' supervise.c, where it does not say otherwise)
 - a service is started at most once a second, counted on the monotonic clock from its last start;
   letters are obeyed meanwhile (C sleeps through that second);
 - one that exits is started again if `u` is wanted, not if `d` or once (`o`) is;
-- a run that cannot be executed costs one warning an attempt, and a start that fails for want of
-  processes or memory is tried again after a minute, as C does;
+- a run that cannot be executed costs one warning an attempt; a start that fails for want of processes
+  or memory is tried again after a minute (C sleeps through it, then waits for the next `u`);
 - `x` leaves when the service is down and no start is due (`ox`: once, then leave);
 - letters are obeyed one after the other, those behind one that starts the service (`up`: up, then
   pause) when it has been started;
@@ -144,7 +144,8 @@ class Service:
         "want",
     )
 
-    def __init__(self, normally_up: bool) -> None:
+    def __init__(self, normally_up: bool, earliest_mono_s: float = float("-inf")) -> None:
+        """`earliest_mono_s`: not to be started before, because of a start before it was left."""
         self.want = UP if normally_up else DOWN
         self.pid = 0
         self.since = bytes(12)
@@ -153,7 +154,7 @@ class Service:
         self.starting = False
         self.leaving = False
         self.left = False
-        self.earliest_mono_s = float("-inf")
+        self.earliest_mono_s = earliest_mono_s
         self.asked_mono_s: float | None = None
         self._letters = b""
 
@@ -162,8 +163,10 @@ class Service:
         return encode(Status(self.since, self.pid, self.paused, self.want))
 
     def handle(self, event: Event) -> list[Action]:
-        """What has happened in, what is to be done out, in order."""
+        """What has happened in, what is to be done out, in order. Nothing once it has left."""
         actions: list[Action] = []
+        if self.left:
+            return actions
         match event:
             case Command():
                 self._letters += event.letters
@@ -208,7 +211,7 @@ class Service:
         self.leaving |= row.leaves
         if self.pid:
             for name in row.signals:
-                # A flooded fifo is one signal, as the kernel would make of many anyway.
+                # The same letter many times is one signal, as the kernel would make of it anyway.
                 if not actions or actions[-1] != Signal(name):
                     actions.append(Signal(name))
 

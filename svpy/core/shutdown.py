@@ -8,7 +8,7 @@ Rules of this module:
   stop short of what is still in the pipe;
 - a logger that dies before its pipe is empty is started again, unless it got nothing out of it;
 - a logger whose pipe stays empty but has no end (something the service left in the background
-  still holds it) is sent TERM;
+  still holds it) is sent TERM; one that has been given the end takes the time it needs;
 - nothing is killed; who waits for something to end asks again, and the answer is the same.
 """
 
@@ -21,13 +21,14 @@ EMPTY_LOOKS = 3
 
 SERVICE_ORDER = b"dx"
 LOGGER_READS_ON = b"co"
-LOGGER_TERM = b"dx"
-LOGGER_LEAVES = b"x"
+LOGGER_LEAVES = b"dx"
+"""TERM to one that runs; the others leave at once, `d` calling off a start that is due."""
 
 
 @dataclass(slots=True)
 class Stopping:
-    """What is remembered of one folder while it stops. Byte counts are those of its log pipe."""
+    """What is remembered of one folder while it stops; `left_bytes` were in its log pipe when its
+    logger was last told to read on."""
 
     service_told: bool = False
     logger_told: bool = False
@@ -56,8 +57,16 @@ class Orders:
     close_pipe: bool = False
 
 
-def orders(memory: Stopping, service: Half, logger: Half, pipe_bytes: int, ticked: bool) -> Orders:
-    """The next orders for one folder; none of them is given twice.
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """A log pipe as it is now: bytes in it, and whether anyone but svscan may still write to it."""
+
+    waiting_bytes: int
+    has_writer: bool
+
+
+def orders(memory: Stopping, service: Half, logger: Half, pipe: Pipe, ticked: bool) -> Orders:
+    """The next orders for one folder; none of them is given twice for nothing.
 
     `ticked` says that a second passed since the last look (EMPTY_LOOKS counts those)."""
     if service.supervised:
@@ -67,29 +76,30 @@ def orders(memory: Stopping, service: Half, logger: Half, pipe_bytes: int, ticke
         return Orders(service=SERVICE_ORDER)
     if not logger.supervised:
         return Orders(close_pipe=True)
-    return Orders(logger=_for_logger(memory, logger, pipe_bytes, ticked), close_pipe=True)
+    return Orders(logger=_for_logger(memory, logger, pipe, ticked), close_pipe=True)
 
 
-def _for_logger(memory: Stopping, logger: Half, pipe_bytes: int, ticked: bool) -> bytes:
+def _for_logger(memory: Stopping, logger: Half, pipe: Pipe, ticked: bool) -> bytes:
     if logger.running:
         if not memory.logger_told:
             memory.logger_told = True
             return LOGGER_READS_ON
-        return _term_if_endless(memory, pipe_bytes, ticked)
-    if logger.due and memory.logger_told:
+        return _term_if_endless(memory, pipe, ticked)
+    if logger.due and memory.logger_told and pipe.waiting_bytes:
         return b""
-    stuck = memory.left_bytes is not None and pipe_bytes >= memory.left_bytes
-    if pipe_bytes == 0 or stuck or not logger.wanted_up:
+    stuck = memory.left_bytes is not None and pipe.waiting_bytes >= memory.left_bytes
+    if not pipe.waiting_bytes or stuck or not logger.wanted_up:
         return LOGGER_LEAVES
     memory.logger_told = True
-    memory.left_bytes = pipe_bytes
+    memory.left_bytes = pipe.waiting_bytes
     return LOGGER_READS_ON
 
 
-def _term_if_endless(memory: Stopping, pipe_bytes: int, ticked: bool) -> bytes:
+def _term_if_endless(memory: Stopping, pipe: Pipe, ticked: bool) -> bytes:
     if ticked:
-        memory.empty_looks = memory.empty_looks + 1 if pipe_bytes == 0 else 0
+        endless = pipe.has_writer and not pipe.waiting_bytes
+        memory.empty_looks = memory.empty_looks + 1 if endless else 0
     if memory.empty_looks < EMPTY_LOOKS or memory.logger_termed:
         return b""
     memory.logger_termed = True
-    return LOGGER_TERM
+    return LOGGER_LEAVES

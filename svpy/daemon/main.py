@@ -9,19 +9,13 @@ from svpy.daemon.hosted import Refused
 from svpy.daemon.supervise import supervise
 from svpy.daemon.supervisor import Supervisor
 from svpy.daemon.svscan import Svscan
-from svpy.system import descriptors, environment, folders, title
+from svpy.system import descriptors, environment, folders, signals, tell, title
 from svpy.system.children import Starter
-from svpy.system.tell import because
 
 
 def host_all(program: bytes, words: list[bytes]) -> None:
-    """Be svscan on the current folder until stopped. Raises Die."""
-    supervisor = _supervisor(program, words)
-    try:
-        folder_fd = folders.open_readable_folder(b".")
-    except OSError as error:
-        raise Die(FAILED, because(program + b": fatal: unable to read directory", error)) from error
-    trio.run(Svscan(supervisor, folder_fd).run)
+    """Be svscan on the current folder until stopped."""
+    trio.run(Svscan(_supervisor(program, words), folders.open_folder(b".")).run)
 
 
 def host_one(program: bytes, name: bytes) -> None:
@@ -34,9 +28,11 @@ def host_one(program: bytes, name: bytes) -> None:
 
 
 def _supervisor(program: bytes, words: list[bytes]) -> Supervisor:
-    """Standard descriptors reserved, limit raised, title set; the services are given what was there
-    before."""
+    """Standard descriptors reserved, limit raised, title set, no signal blocked; the services are
+    given what was there before."""
+    signals.unblock_all()
     descriptors.reserve_standard()
+    tell.never_block()
     nofile_soft = descriptors.raise_limit()
     title.become(program, words)
     title.release()

@@ -7,11 +7,10 @@ supervise dies of them and leaves its service behind.
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
 
 import trio
 
-from svpy.daemon.hosted import Hosted
+from svpy.daemon.hosted import Hosted, Place
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import signals
 
@@ -21,20 +20,25 @@ HEEDED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 async def supervise(supervisor: Supervisor, name: bytes) -> None:
     """Supervise the current folder, called `name`, until it is told to leave. Raises hosted.Refused."""
     left = trio.Event()
-    with trio.open_signal_receiver(*HEEDED) as received:
-        hosted = supervisor.host(name, None, path=b".", left=left.set)
+    heard = signals.Heard(*HEEDED)
+    try:
+        hosted = supervisor.host(Place(name, b"."), left.set)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_listen, supervisor, hosted, received)
+            nursery.start_soon(_listen, supervisor, hosted, heard)
             nursery.start_soon(supervisor.obey)
             nursery.start_soon(supervisor.wake)
             await left.wait()
             nursery.cancel_scope.cancel()
+    finally:
         signals.hold_back(*HEEDED)
+        heard.close()
 
 
-async def _listen(supervisor: Supervisor, hosted: Hosted, received: AsyncIterator[int]) -> None:
-    async for number in received:
-        if number == signal.SIGCHLD:
-            supervisor.reap()
-        else:
-            supervisor.command(hosted, b"dx")
+async def _listen(supervisor: Supervisor, hosted: Hosted, heard: signals.Heard) -> None:
+    while True:
+        for number in heard.take():
+            if number == signal.SIGCHLD:
+                supervisor.reap()
+            else:
+                supervisor.command(hosted, b"dx")
+        await trio.lowlevel.wait_readable(heard.fd)

@@ -3,33 +3,35 @@
 Rules of this module:
 
 - one waiter: SIGCHLD, then waitpid until nothing is left; whatever was not ours is reaped too;
-- one epoll set for all control fifos and one heap for all moments waited for: a service at rest
+- one set for all control fifos and one heap for all moments waited for: a service at rest
   costs no task and no timer;
 - what goes wrong with one folder is said in one line and ends there.
 """
 
 from __future__ import annotations
 
+import errno
 import heapq
 import itertools
 import math
-import os
-import select
 from collections import deque
 from collections.abc import Callable
 
 import trio
 
 from svpy.core import service as machine
-from svpy.daemon.hosted import Hosted
-from svpy.system import folders, signals
+from svpy.daemon.hosted import Hosted, Place
+from svpy.system import descriptors, folders, signals
 from svpy.system.children import Starter, reap
 from svpy.system.clock import tai_now
-from svpy.system.descriptors import waiting_bytes
 from svpy.system.tell import because, say
+from svpy.system.waiting import Readable
 
 CONTROL_READ_BYTES = 4096
 """What one turn takes from one fifo; a flooded one has to wait for the others after it."""
+
+SPARE_DESCRIPTORS = 16
+"""Below the limit, and never used for one more folder: publishing a status takes one."""
 
 
 class Supervisor:
@@ -38,33 +40,29 @@ class Supervisor:
     def __init__(self, program: bytes, starter: Starter) -> None:
         self._program = program
         self._starter = starter
-        self._epoll = select.epoll()
+        self._controls = Readable()
+        self._most_fd = descriptors.limit() - SPARE_DESCRIPTORS
         self._by_control: dict[int, Hosted] = {}
         self._by_pid: dict[int, Hosted] = {}
         self._wakes: list[tuple[float, int, Hosted]] = []
         self._wake_order = itertools.count()
         self._wake_sooner = trio.Event()
 
-    def host(
-        self,
-        name: bytes,
-        parent_fd: int | None,
-        stdin_fd: int = 0,
-        stdout_fd: int = 1,
-        path: bytes | None = None,
-        left: Callable[[], None] | None = None,
-    ) -> Hosted:
-        """Supervise the folder `name` from now on, starting it if it is normally up.
+    def host(self, place: Place, left: Callable[[], None], stdin_fd: int = 0, stdout_fd: int = 1) -> Hosted:
+        """Supervise a folder from now on, starting it if it is normally up.
 
-        `path` is where it is, if its name does not say so. `left` is called when supervising has
-        ended. Raises hosted.Refused."""
-        hosted = Hosted(name, name if path is None else path, parent_fd, stdin_fd, stdout_fd)
+        `left` is called when supervising has ended. Raises hosted.Refused."""
+        hosted = Hosted(place, stdin_fd, stdout_fd)
+        try:
+            if hosted.control_fd > self._most_fd:
+                raise OSError(errno.EMFILE, "the rest is for those that are supervised already")
+            self._controls.add(hosted.control_fd)
+        except OSError as error:
+            raise hosted.refused(b"unable to supervise ", b"", error) from error
         self.tell(hosted, machine.Opened(now()))
         hosted.open_ok()
-        self._epoll.register(hosted.control_fd, select.EPOLLIN)
         self._by_control[hosted.control_fd] = hosted
-        if left is not None:
-            hosted.left = left
+        hosted.left = left
         self.tell(hosted, machine.Woke(now()))
         return hosted
 
@@ -83,7 +81,7 @@ class Supervisor:
         """Try again to publish what could not be (a full disk may have room now)."""
         for hosted in tuple(self._by_control.values()):
             if hosted.unpublished:
-                self._publish(hosted, hosted.service.status())
+                self._try_to_publish(hosted, hosted.service.status())
 
     def warn(self, message: bytes) -> None:
         say(self._program + b": warning: " + message)
@@ -120,7 +118,10 @@ class Supervisor:
         try:
             pid = self._starter.start(hosted.folder_fd, hosted.stdin_fd, hosted.stdout_fd)
         except OSError as error:
-            return machine.StartFailed(now(), error.errno or 0)
+            return machine.StartFailed(now(), error.errno or errno.EINVAL)
+        except ValueError:
+            # What posix_spawn and setrlimit refuse before they ask the kernel.
+            return machine.StartFailed(now(), errno.EINVAL)
         self._by_pid[pid] = hosted
         return machine.Started(now(), pid)
 
@@ -131,15 +132,21 @@ class Supervisor:
             self.warn(because(b"unable to send " + name.encode() + b" to " + hosted.name, error))
 
     def _publish(self, hosted: Hosted, status: bytes) -> None:
-        try:
-            folders.replace_status(status, hosted.folder_fd)
-            hosted.unpublished = False
-        except folders.NotPublished as trouble:
-            hosted.unpublished = True
+        trouble = self._try_to_publish(hosted, status)
+        if trouble is not None:
             self.warn(because(trouble.what + hosted.name + b"/" + trouble.name, trouble.error))
 
+    def _try_to_publish(self, hosted: Hosted, status: bytes) -> folders.NotPublished | None:
+        try:
+            folders.replace_status(status, hosted.folder_fd)
+        except folders.NotPublished as trouble:
+            hosted.unpublished = True
+            return trouble
+        hosted.unpublished = False
+        return None
+
     def _leave(self, hosted: Hosted) -> None:
-        self._epoll.unregister(hosted.control_fd)
+        self._controls.remove(hosted.control_fd)
         del self._by_control[hosted.control_fd]
         hosted.close()
         hosted.left()
@@ -152,8 +159,8 @@ class Supervisor:
     async def obey(self) -> None:
         """Read control fifos, for ever."""
         while True:
-            await trio.lowlevel.wait_readable(self._epoll.fileno())
-            for fd, _events in self._epoll.poll(0):
+            await trio.lowlevel.wait_readable(self._controls.fd)
+            for fd in self._controls.ready():
                 hosted = self._by_control.get(fd)
                 if hosted is not None:
                     self._read_control(hosted)
@@ -162,16 +169,12 @@ class Supervisor:
         """The last byte is left in the fifo until those before it took effect and are published:
         svc ends what it writes with a byte that means nothing, and when the fifo is empty it knows."""
         fd = hosted.control_fd
-        try:
-            waiting = min(waiting_bytes(fd), CONTROL_READ_BYTES)
-            if waiting > 1:
-                self.command(hosted, os.read(fd, waiting - 1))
-            # An `x` may just have closed it.
-            if self._by_control.get(fd) is hosted:
-                self.command(hosted, os.read(fd, 1))
-        except BlockingIOError:
-            # Emptied by a stranger who opened it too.
-            return
+        waiting = min(descriptors.waiting_bytes(fd), CONTROL_READ_BYTES)
+        if waiting > 1:
+            self.command(hosted, folders.read_letters(fd, waiting - 1))
+        # An `x` may just have closed it.
+        if self._by_control.get(fd) is hosted:
+            self.command(hosted, folders.read_letters(fd, 1))
 
     async def wake(self) -> None:
         """Tell machines that the moment they wait for has come, for ever."""

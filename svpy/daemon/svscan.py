@@ -10,20 +10,18 @@ Rules of this module:
 
 from __future__ import annotations
 
-import os
+import math
 import signal
-from collections.abc import AsyncIterator
 
 import trio
 
 from svpy.core import scan
 from svpy.core.errors import one_line
-from svpy.core.shutdown import Half, Stopping, orders
+from svpy.core.shutdown import Half, Pipe, Stopping, orders
 from svpy.core.status import DOWN
-from svpy.daemon.hosted import Hosted, Refused
+from svpy.daemon.hosted import Hosted, Place, Refused
 from svpy.daemon.supervisor import Supervisor
-from svpy.system import changes, folders, signals
-from svpy.system.descriptors import waiting_bytes
+from svpy.system import changes, descriptors, folders, signals
 from svpy.system.tell import because
 
 HEEDED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, changes.SIGNAL)
@@ -35,35 +33,49 @@ which five hundred links are being made is not to be scanned five hundred times.
 
 
 class Pair:
-    """A service folder: its service, its logger, and the pipe between them."""
+    """A service folder: its service, its logger, and the pipe between them.
 
-    __slots__ = ("logger", "read_fd", "service", "write_fd")
+    The folder is opened once, so that both halves are those of the same one whatever becomes of its
+    name meanwhile."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_earliest_mono_s", "folder_fd", "logger", "name", "pipe", "service")
+
+    def __init__(self, name: bytes, folder_fd: int) -> None:
+        self.name = name
+        self.folder_fd = folder_fd
         self.service: Hosted | None = None
         self.logger: Hosted | None = None
-        self.read_fd = -1
-        self.write_fd = -1
+        self.pipe: descriptors.Pipe | None = None
+        self._earliest_mono_s: dict[bytes, float] = {}
 
-    def make_pipe(self) -> None:
-        """Raises OSError."""
-        if self.read_fd < 0:
-            self.read_fd, self.write_fd = os.pipe()
+    def service_place(self) -> Place:
+        return self._place(self.name, b".")
 
-    def close_writing_end(self) -> None:
-        if self.write_fd >= 0:
-            os.close(self.write_fd)
-            self.write_fd = -1
+    def logger_place(self) -> Place:
+        return self._place(self.name + b"/log", b"log")
 
-    def close_pipe(self) -> None:
-        self.close_writing_end()
-        if self.read_fd >= 0:
-            os.close(self.read_fd)
-            self.read_fd = -1
+    def _place(self, name: bytes, path: bytes) -> Place:
+        return Place(name, path, self.folder_fd, self._earliest_mono_s.get(path, -math.inf))
+
+    def service_left(self) -> None:
+        """A service that makes svscan leave it is still started once a second, not once a scan."""
+        if self.service is not None:
+            self._earliest_mono_s[b"."] = self.service.service.earliest_mono_s
+        self.service = None
+
+    def logger_left(self) -> None:
+        if self.logger is not None:
+            self._earliest_mono_s[b"log"] = self.logger.service.earliest_mono_s
+        self.logger = None
+
+    def close(self) -> None:
+        folders.close(self.folder_fd)
+        if self.pipe is not None:
+            self.pipe.close()
 
 
 class Svscan:
-    """Hosts what is in an open readable folder."""
+    """Hosts what is in an open folder."""
 
     def __init__(self, supervisor: Supervisor, folder_fd: int) -> None:
         self._supervisor = supervisor
@@ -76,10 +88,11 @@ class Svscan:
 
     async def run(self) -> None:
         """Until everything was stopped in order by a signal."""
-        with trio.open_signal_receiver(*HEEDED) as received:
+        heard = signals.Heard(*HEEDED)
+        try:
             changes.tell_changes(self._folder_fd)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._listen, received)
+                nursery.start_soon(self._listen, heard)
                 nursery.start_soon(self._supervisor.obey)
                 nursery.start_soon(self._supervisor.wake)
                 with trio.CancelScope() as scanning:
@@ -87,19 +100,26 @@ class Svscan:
                     await self._scan_always()
                 await self._stop()
                 nursery.cancel_scope.cancel()
+        finally:
             signals.hold_back(*HEEDED)
+            heard.close()
 
-    async def _listen(self, received: AsyncIterator[int]) -> None:
+    async def _listen(self, heard: signals.Heard) -> None:
         # Whatever executed us may have left us its children.
         self._supervisor.reap()
-        async for number in received:
-            if number == signal.SIGCHLD:
-                self._supervisor.reap()
-                self._ended.set()
-            elif number in (signal.SIGTERM, signal.SIGINT):
-                self._stop_asked.set()
-            else:
-                self._look.set()
+        while True:
+            for number in heard.take():
+                self._heard(number)
+            await trio.lowlevel.wait_readable(heard.fd)
+
+    def _heard(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            self._supervisor.reap()
+            self._ended.set()
+        elif number in (signal.SIGTERM, signal.SIGINT):
+            self._stop_asked.set()
+        else:
+            self._look.set()
 
     async def _cancel_when_asked(self, scope: trio.CancelScope) -> None:
         await self._stop_asked.wait()
@@ -155,7 +175,11 @@ class Svscan:
             if key is None:
                 return None
             # Someone is just making it (mkdir, then run): leave it to the next regular scan.
-            if changed and key not in self._pairs and not folders.exists(name + b"/run", self._folder_fd):
+            if (
+                changed
+                and key not in self._pairs
+                and not folders.leads_somewhere(name + b"/run", self._folder_fd)
+            ):
                 return None
             looked_at = name + b"/log"
             return scan.Found(name, key, folders.is_folder(looked_at, self._folder_fd))
@@ -166,30 +190,42 @@ class Svscan:
     def _act(self, action: scan.ScanAction) -> None:
         match action:
             case scan.HostLogger(found):
-                self._host_logger(self._pairs.setdefault(found.key, Pair()), found.name)
+                self._host_logger(self._pair(found))
             case scan.HostService(found):
-                self._host_service(self._pairs.setdefault(found.key, Pair()), found.name)
+                self._host_service(self._pair(found))
             case scan.Forget(key):
-                self._pairs.pop(key).close_pipe()
+                self._pairs.pop(key).close()
 
-    def _host_logger(self, pair: Pair, name: bytes) -> None:
-        def left() -> None:
-            pair.logger = None
-
+    def _pair(self, found: scan.Found) -> Pair:
+        """The pair of a folder, opened if it is new. Raises Refused."""
+        pair = self._pairs.get(found.key)
+        if pair is not None:
+            return pair
+        name = one_line(found.name)
         try:
-            pair.make_pipe()
+            folder_fd = folders.open_folder(found.name, self._folder_fd)
         except OSError as error:
-            raise Refused(because(b"unable to create pipe for " + one_line(name), error)) from error
-        pair.logger = self._supervisor.host(name + b"/log", self._folder_fd, stdin_fd=pair.read_fd, left=left)
+            raise Refused(because(b"unable to chdir to " + name, error)) from error
+        if folders.identify_open(folder_fd) != found.key:
+            folders.close(folder_fd)
+            self._look.set()
+            raise Refused(b"unable to chdir to " + name + b": it is another folder now")
+        pair = self._pairs[found.key] = Pair(found.name, folder_fd)
+        return pair
+
+    def _host_logger(self, pair: Pair) -> None:
+        if pair.pipe is None:
+            try:
+                pair.pipe = descriptors.Pipe()
+            except OSError as error:
+                raise Refused(because(b"unable to create pipe for " + one_line(pair.name), error)) from error
+        pair.logger = self._supervisor.host(pair.logger_place(), pair.logger_left, stdin_fd=pair.pipe.read_fd)
         if pair.service is not None:
-            pair.service.stdout_fd = pair.write_fd
+            pair.service.stdout_fd = pair.pipe.write_fd
 
-    def _host_service(self, pair: Pair, name: bytes) -> None:
-        def left() -> None:
-            pair.service = None
-
-        stdout_fd = 1 if pair.write_fd < 0 else pair.write_fd
-        pair.service = self._supervisor.host(name, self._folder_fd, stdout_fd=stdout_fd, left=left)
+    def _host_service(self, pair: Pair) -> None:
+        stdout_fd = 1 if pair.pipe is None else pair.pipe.write_fd
+        pair.service = self._supervisor.host(pair.service_place(), pair.service_left, stdout_fd=stdout_fd)
 
     async def _stop(self) -> None:
         """Stop all in order; returns when nothing is supervised any more."""
@@ -210,10 +246,9 @@ class Svscan:
     def _go_on_stopping(self, key: scan.Key, memory: Stopping, ticked: bool) -> bool:
         """Give the next orders for one folder. Returns whether there were any."""
         pair = self._pairs[key]
-        waiting = waiting_bytes(pair.read_fd) if pair.read_fd >= 0 else 0
-        order = orders(memory, _half(pair.service), _half(pair.logger), waiting, ticked)
-        if order.close_pipe:
-            pair.close_writing_end()
+        order = orders(memory, _half(pair.service), _half(pair.logger), _state(pair.pipe), ticked)
+        if order.close_pipe and pair.pipe is not None:
+            pair.pipe.close_writing_end()
         if pair.service is not None and order.service:
             self._supervisor.command(pair.service, order.service)
         if pair.logger is not None and order.logger:
@@ -231,3 +266,7 @@ def _half(hosted: Hosted | None) -> Half:
         due=service.due or service.starting,
         wanted_up=service.want != DOWN,
     )
+
+
+def _state(pipe: descriptors.Pipe | None) -> Pipe:
+    return Pipe(0, has_writer=False) if pipe is None else Pipe(pipe.waiting_bytes(), pipe.has_writer())

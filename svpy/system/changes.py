@@ -14,8 +14,8 @@ SIGNAL = signal.SIGIO
 def tell_changes(folder_fd: int) -> int:
     """From now on every name made, removed or renamed in the folder sends SIGIO to this process.
 
-    Returns the descriptor this hangs on: one of its own, since closing a duplicate of it (as
-    os.listdir does with one) would end it. -1 where the kernel or the filesystem cannot do it:
+    Returns the descriptor this hangs on: closing any duplicate of it (os.listdir makes one) would
+    end it. -1 where the kernel or the filesystem cannot do it:
     the scan every five seconds remains."""
     what = fcntl.DN_CREATE | fcntl.DN_DELETE | fcntl.DN_RENAME | fcntl.DN_MULTISHOT
     try:

@@ -18,9 +18,7 @@ class Starter:
     def __init__(self, environ: Pairs, nofile_soft: int, home_fd: int) -> None:
         self._environ = environ
         self._home_fd = home_fd
-        own_soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._own_limit = (own_soft, hard)
-        self._their_limit = (nofile_soft, hard)
+        self._nofile_soft = nofile_soft
 
     def start(self, folder_fd: int, stdin_fd: int, stdout_fd: int) -> int:
         """Start `./run` in its folder with these descriptors as 0 and 1. Returns its pid.
@@ -31,14 +29,29 @@ class Starter:
 
         posix_spawn can set neither the folder nor the limit of a child: both are changed here,
         around the call, which nothing else can observe since there is one thread."""
+        own_soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        os.fchdir(folder_fd)
         try:
-            os.fchdir(folder_fd)
-            if self._their_limit != self._own_limit:
-                resource.setrlimit(resource.RLIMIT_NOFILE, self._their_limit)
+            if own_soft != self._nofile_soft:
+                lowered = (
+                    self._nofile_soft if hard == resource.RLIM_INFINITY else min(self._nofile_soft, hard)
+                )
+                resource.setrlimit(resource.RLIMIT_NOFILE, (lowered, hard))
             return self._spawn(stdin_fd, stdout_fd)
         finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, self._own_limit)
+            self._restore(own_soft, hard)
+
+    def _restore(self, own_soft: int, hard: int) -> None:
+        """What fails here must not hide that something was started. Without the way home we stay in
+        the service's folder: no path of ours depends on where we are."""
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (own_soft, hard))
+        except (OSError, ValueError):
+            pass
+        try:
             os.fchdir(self._home_fd)
+        except OSError:
+            pass
 
     def _spawn(self, stdin_fd: int, stdout_fd: int) -> int:
         moves = [

@@ -1,6 +1,7 @@
 """Descriptors: how many there may be, the standard three, and pipes."""
 
 import fcntl
+import math
 import os
 import resource
 import select
@@ -8,22 +9,36 @@ import termios
 
 
 def raise_limit() -> int:
-    """Raise our own soft RLIMIT_NOFILE to the hard one. Returns the old soft limit, which is what
-    the services are to get."""
+    """Raise our own soft RLIMIT_NOFILE to the hard one, if that can be had. Returns the old soft
+    limit, which is what the services are to get."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
+    try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        # The hard limit may be above fs.nr_open, up to which the kernel lets it be raised.
+        pass
     return soft
+
+
+def limit() -> float:
+    """Our own soft RLIMIT_NOFILE, infinite if there is none."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
 def reserve_standard() -> None:
     """Keep closed standard descriptors from being taken by a pipe or a fifo of ours.
 
-    What is put there is close-on-exec: the services find them closed, as they would under C."""
-    fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    What is put there can be neither read nor written, as if it were still closed, and the services
+    find it closed, as they would under C. (/dev/null would take both, and may be missing.)"""
+    fd = _place_holder()
     while fd <= 2:
-        fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        fd = _place_holder()
     os.close(fd)
+
+
+def _place_holder() -> int:
+    return os.open(b"/", os.O_PATH | os.O_CLOEXEC)
 
 
 def waiting_bytes(pipe_fd: int) -> int:
@@ -33,7 +48,37 @@ def waiting_bytes(pipe_fd: int) -> int:
 
 
 def has_reader(writing_fd: int) -> bool:
-    """Whether anyone still has the other end of a pipe or fifo open."""
+    """Whether anyone still has the reading end of a pipe or fifo open."""
+    return not _polled(writing_fd) & select.POLLERR
+
+
+def _polled(fd: int) -> int:
     poll = select.poll()
-    poll.register(writing_fd, 0)
-    return not any(events & select.POLLERR for _, events in poll.poll(0))
+    poll.register(fd, 0)
+    return sum(events for _, events in poll.poll(0))
+
+
+class Pipe:
+    """Both ends of a log pipe, blocking and close-on-exec. A closed end is -1."""
+
+    __slots__ = ("read_fd", "write_fd")
+
+    def __init__(self) -> None:
+        """Raises OSError."""
+        self.read_fd, self.write_fd = os.pipe()
+
+    def waiting_bytes(self) -> int:
+        return waiting_bytes(self.read_fd)
+
+    def has_writer(self) -> bool:
+        """Whether anyone, we included, may still write to it."""
+        return not _polled(self.read_fd) & select.POLLHUP
+
+    def close_writing_end(self) -> None:
+        if self.write_fd >= 0:
+            os.close(self.write_fd)
+            self.write_fd = -1
+
+    def close(self) -> None:
+        self.close_writing_end()
+        os.close(self.read_fd)

@@ -21,19 +21,26 @@ def open_folder(path: bytes, dir_fd: int | None = None) -> int:
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
 
 
-def open_readable_folder(path: bytes) -> int:
-    """A descriptor through which a folder's names can be listed. Raises OSError."""
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
 def names(folder_fd: int) -> list[bytes]:
-    """The names in an open readable folder, sorted. Raises OSError."""
-    return sorted(os.fsencode(name) for name in os.listdir(folder_fd))
+    """The names in an open folder, sorted. Raises OSError."""
+    readable_fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
+    try:
+        return sorted(os.fsencode(name) for name in os.listdir(readable_fd))
+    finally:
+        os.close(readable_fd)
 
 
 def identify(name: bytes, folder_fd: int) -> tuple[int, int] | None:
     """Device and inode of a folder, None if it is something else. Raises OSError."""
-    found = os.stat(name, dir_fd=folder_fd)
+    return _identity(os.stat(name, dir_fd=folder_fd))
+
+
+def identify_open(folder_fd: int) -> tuple[int, int] | None:
+    """The same of an open folder."""
+    return _identity(os.fstat(folder_fd))
+
+
+def _identity(found: os.stat_result) -> tuple[int, int] | None:
     return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
 
 
@@ -52,6 +59,18 @@ def is_folder(name: bytes, folder_fd: int) -> bool:
         return identify(name, folder_fd) is not None
     except FileNotFoundError:
         return False
+
+
+def leads_somewhere(name: bytes, folder_fd: int) -> bool:
+    """Whether a name leads to something, as far as one may look."""
+    try:
+        return exists(name, folder_fd)
+    except OSError:
+        return False
+
+
+def close(folder_fd: int) -> None:
+    os.close(folder_fd)
 
 
 def make_supervise(folder_fd: int) -> None:
@@ -89,6 +108,14 @@ def open_existing_fifo(name: bytes, flags: int, folder_fd: int | None = None) ->
         os.close(fd)
         raise OSError(errno.ENOSTR, "not a fifo")
     return fd
+
+
+def read_letters(control_fd: int, most_bytes: int) -> bytes:
+    """What is in a control fifo; nothing if a stranger, who may have opened it too, was quicker."""
+    try:
+        return os.read(control_fd, most_bytes)
+    except BlockingIOError:
+        return b""
 
 
 class NotPublished(Exception):

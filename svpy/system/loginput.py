@@ -3,8 +3,7 @@
 Rules of this module:
 
 - a signal that comes while nothing is read is noticed before the next read: CPython takes up an interrupted
-  read(2) by itself, so we wait in poll(2), for input and for the byte that a signal's handler leaves in
-  a pipe;
+  read(2) by itself, so we wait in poll(2), for input and for signals;
 - not epoll: it refuses regular files and /dev/null, which may be our input;
 - an input that cannot be read is one that has ended, as in C.
 """
@@ -13,9 +12,7 @@ import os
 import select
 import signal
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import FrameType
+from svpy.system.signals import Heard
 
 READ_BYTES = 65536
 """What a pipe holds."""
@@ -28,28 +25,17 @@ class Input:
         """Raises OSError."""
         self.leave = False
         self.rotate = False
-        self._woken_fd, wake_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        # That the pipe is full means that the byte is in it: no reason to complain.
-        signal.set_wakeup_fd(wake_fd, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGALRM, self._on_signal)
+        self._heard = Heard(signal.SIGTERM, signal.SIGALRM)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGALRM))
         self._poll = select.poll()
         self._poll.register(0, select.POLLIN)
-        self._poll.register(self._woken_fd, select.POLLIN)
-
-    def _on_signal(self, number: int, frame: "FrameType | None") -> None:
-        if number == signal.SIGTERM:
-            self.leave = True
-        else:
-            self.rotate = True
+        self._poll.register(self._heard.fd, select.POLLIN)
 
     def read(self, most_bytes: int = READ_BYTES) -> bytes | None:
         """At most so many bytes; nothing at the end; None if a signal came first."""
-        ready = self._poll.poll()
-        for fd, _ in ready:
-            if fd == self._woken_fd:
-                os.read(self._woken_fd, 4096)
+        for fd, _ in self._poll.poll():
+            if fd == self._heard.fd:
+                self._take_signals()
                 return None
         try:
             return os.read(0, most_bytes)
@@ -57,3 +43,10 @@ class Input:
             return None
         except OSError:
             return b""
+
+    def _take_signals(self) -> None:
+        for number in self._heard.take():
+            if number == signal.SIGTERM:
+                self.leave = True
+            else:
+                self.rotate = True

@@ -1,7 +1,11 @@
-"""Signals by name, and sending one."""
+"""Signals: by name, sending one, and hearing them without being interrupted."""
 
 import os
 import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ALL = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 """Every signal whose disposition can be set."""
@@ -14,7 +18,46 @@ def send(pid: int, name: str) -> None:
     os.kill(pid, signal.Signals["SIG" + name])
 
 
+def unblock_all() -> None:
+    """Whoever started us may have blocked SIGCHLD or TERM and forgotten it."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def hold_back(*numbers: int) -> None:
     """From now on these signals wait: to be called when a process ends, before its handlers go, so
     that one that comes at the last moment does not decide how it ended."""
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+
+
+class Heard:
+    """From its making to `close`, the signals that came, each once until it is taken.
+
+    `fd` is readable when there are some. The handler is a method of dict's, for Python's own code would be
+    interrupted by the next signal, and that by the one after it: under a flood of them (trio's receiver
+    was tried) the interpreter runs out of stack, and the process ends or hangs. Nothing is lost in a
+    flood: the byte in the pipe only wakes, that it may be full does not matter. To be made after
+    trio has started, which sets a wakeup descriptor of its own."""
+
+    def __init__(self, *numbers: int) -> None:
+        self._came: dict[int, object] = {}
+        self.fd, self._wake_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._old_wake_fd = signal.set_wakeup_fd(self._wake_fd, warn_on_full_buffer=False)
+        self._old_handlers = {number: signal.signal(number, self._came.setdefault) for number in numbers}
+
+    def take(self) -> "Iterator[int]":
+        """Those that came since the last time; one that comes meanwhile may be among them."""
+        try:
+            while len(os.read(self.fd, 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+        while self._came:
+            yield self._came.popitem()[0]
+
+    def close(self) -> None:
+        """Put back what was there before."""
+        for number, handler in self._old_handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._old_wake_fd)
+        os.close(self.fd)
+        os.close(self._wake_fd)

@@ -1,4 +1,4 @@
-"""What a client sees of the folder it is in: is it supervised, and by fifo and file, how is it.
+"""What a client does with a folder: is it supervised, how is it, and telling its supervise something.
 
 Whoever owns the folder may have planted a symlink or a device: what is opened here is never
 followed, must be a fifo where one is meant, and cannot block.
@@ -7,9 +7,13 @@ followed, must be a fifo where one is meant, and cannot block.
 import errno
 import os
 import stat
+import time
 
 from svpy.core.status import SIZE_BYTES
+from svpy.system.descriptors import has_reader, waiting_bytes
+from svpy.system.tell import because, write_all
 
+_LOOK_EVERY_S = 0.0003
 _CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -39,4 +43,47 @@ def read_status() -> bytes:
     try:
         return os.read(fd, SIZE_BYTES)
     finally:
+        os.close(fd)
+
+
+class NotTold(Exception):
+    """Why a folder's supervise could not be told something, in svc's words."""
+
+    def __init__(self, message: bytes) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def tell(folder: bytes, message: bytes) -> int:
+    """Go into a folder and write into its control fifo. Returns the fifo, still open.
+
+    Raises NotTold."""
+    doing = b"unable to chdir to "
+    try:
+        os.chdir(folder)
+        doing = b"unable to control "
+        fd = open_fifo_to_write(b"supervise/control")
+        doing = b"error writing commands to "
+        try:
+            os.set_blocking(fd, True)
+            write_all(fd, message)
+        except OSError:
+            os.close(fd)
+            raise
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise NotTold(b"unable to control " + folder + b": supervise not running") from error
+        raise NotTold(because(doing + folder, error)) from error
+    return fd
+
+
+def wait_until_taken(fifos: list[int], within_s: float) -> None:
+    """Wait until all that was written was read, and close the fifos. As long as one after the other is
+    emptied, all are waited for; those that are not cost `within_s` all together."""
+    until = time.monotonic() + within_s
+    for fd in fifos:
+        while waiting_bytes(fd) and has_reader(fd) and time.monotonic() < until:
+            time.sleep(_LOOK_EVERY_S)
+        if not waiting_bytes(fd):
+            until = time.monotonic() + within_s
         os.close(fd)

@@ -1,6 +1,7 @@
 """Writing to a person or a log: whole lines, one write each."""
 
 import os
+import stat
 
 from svpy.core.errors import error_text
 
@@ -17,7 +18,36 @@ def say(line: bytes) -> None:
 
     A closed or full stderr is nobody's business: there is no one left to tell."""
     try:
-        os.write(2, line + b"\n")
+        _write(line + b"\n")
+    except OSError:
+        pass
+
+
+def _write_to_stderr(data: bytes) -> int:
+    return os.write(2, data)
+
+
+_write = _write_to_stderr
+
+
+def never_block() -> None:
+    """From now on `say` drops what stderr does not take at once: for a process that others wait for.
+
+    Services write to the same stderr and can fill it. O_NONBLOCK is a property of the open file,
+    which they would get as well, so a pipe or terminal is opened once more, and a socket is told for
+    each message. Where that is not possible (no /proc, another user's pipe) nothing changes."""
+    global _write
+    try:
+        kind = stat.S_IFMT(os.fstat(2).st_mode)
+        if kind == stat.S_IFSOCK:
+            import socket
+
+            ours = socket.socket(fileno=os.dup(2))
+            _write = lambda data: ours.send(data, socket.MSG_DONTWAIT)  # noqa: E731
+        elif kind in (stat.S_IFIFO, stat.S_IFCHR):
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            fd = os.open("/proc/self/fd/2", flags)
+            _write = lambda data: os.write(fd, data)  # noqa: E731
     except OSError:
         pass
 

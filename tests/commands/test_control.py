@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -133,7 +135,15 @@ def test_svc_does_not_wait_for_a_deaf_supervise(tmp_path: Path) -> None:
     os.close(reader)
 
 
-def test_a_closed_output_is_no_traceback(tmp_path: Path) -> None:
-    done = run("sh", "-c", "svstat a b >&-; echo $?", cwd=tmp_path)
-    assert b"Traceback" not in done.stderr
-    assert done.stderr.count(b"\n") <= 1
+@pytest.mark.parametrize("where", ["&-", "/dev/full"])
+def test_an_output_that_takes_nothing(tmp_path: Path, where: str) -> None:
+    done = run("sh", "-c", f"svstat a b >{where}; echo $? >&2", cwd=tmp_path)
+    assert done.stderr == b"0\n"
+
+
+def test_a_closed_pipe_ends_svstat_as_it_ends_c(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run("svstat", "a", cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, capture_output=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")

@@ -74,6 +74,8 @@ UP_TABLE: list[tuple[Event, list[Action]]] = [
     (Command(at(5), b"x"), [published(0, 7, b"u")]),
     (Command(at(5), b"\n\xff\0Z"), []),
     (Command(at(5), b"pc"), [STOP, CONT, published(0, 7, b"u")]),
+    (Command(at(5), b"up"), [STOP, published(0, 7, b"u", paused=True)]),
+    (Command(at(5), b"ud"), [TERM, CONT, published(0, 7, b"d")]),
     (Command(at(5), b"tttt"), [TERM]),
     (Command(at(5), b"dx"), [TERM, CONT, published(0, 7, b"d")]),
     (Exited(at(5)), [published(5, 0, b"u"), Spawn()]),
@@ -161,6 +163,33 @@ def test_exit_waits_for_a_start_that_is_due() -> None:
     assert service.handle(Command(at(0.6), b"x")) == [published(0.5, 0, b"u")]
     assert service.handle(Woke(at(1))) == [Spawn()]
     assert service.handle(StartFailed(at(1), EACCES))[-1] == Leave()
+
+
+def test_a_pause_does_not_outlive_the_process() -> None:
+    service = up()
+    service.handle(Command(at(2), b"p"))
+    assert service.handle(Exited(at(3))) == [published(3, 0, b"u"), Spawn()]
+    assert service.handle(Started(at(3), 8)) == [published(3, 8, b"u")]
+
+
+def test_what_was_started_once_is_not_started_again() -> None:
+    service = up()
+    service.handle(Command(at(2), b"o"))
+    assert service.handle(Exited(at(3))) == [published(3, 0, b"\0")]
+
+
+def test_nothing_is_decided_once_it_has_left() -> None:
+    service = down()
+    assert service.handle(Command(at(1), b"x"))[-1] == Leave()
+    for event in (Command(at(2), b"udtx"), Woke(at(3)), Exited(at(4))):
+        assert service.handle(event) == []
+
+
+def test_a_start_before_counts_for_one_who_comes_later() -> None:
+    service = Service(normally_up=True, earliest_mono_s=1.5)
+    service.handle(Opened(at(1)))
+    assert service.handle(Woke(at(1))) == [WakeAt(1.5)]
+    assert service.handle(Woke(at(1.5))) == [Spawn()]
 
 
 def test_it_asks_once_to_be_woken() -> None:

@@ -7,8 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.processes import eventually
+from support.processes import TooLate, eventually
 from support.services import Services, alive, svscan
+
+from svpy.core.shutdown import EMPTY_LOOKS
 
 LAST_WORDS = """
 trap 'echo last words; exit' TERM
@@ -118,6 +120,40 @@ def test_a_logger_that_gets_nothing_out_of_the_pipe_does_not_hold_up_the_end(ser
     with svscan(services) as daemon:
         daemon.line(b"ready")
         assert daemon.stop() == 0
+
+
+def test_a_logger_that_has_read_the_end_takes_the_time_it_needs(services: Services) -> None:
+    """Longer than a pipe without an end would be waited for."""
+    folder = services.make(
+        "a",
+        run="echo line; echo ready >&2; exec sleep 1000",
+        log="cat >>log; echo read all >&2; read go <gate; echo finished >>log",
+    )
+    gate = fifo(folder / "log", "gate")
+    with svscan(services) as daemon:
+        daemon.line(b"ready")
+        daemon.signal(signal.SIGTERM)
+        daemon.line(b"read all")
+        looks = EMPTY_LOOKS + 1.5
+        with pytest.raises(TooLate):
+            daemon.wait(looks)
+        gate.write_text("go\n")
+        assert daemon.wait() == 0
+    assert (folder / "log/log").read_text() == "line\nfinished\n"
+
+
+def test_a_logger_in_its_second_is_not_asked_again_and_again(services: Services) -> None:
+    """Its status is written a few times while all stops, not as often as the machine can."""
+    folder = services.make("a", log="exit 1")
+    status = folder / "log/supervise/status"
+    with svscan(services) as daemon:
+        services.up("a")
+        eventually(lambda: services.state("a/log").endswith("want up"))
+        services.svc("-p", "a")
+        before = status.stat().st_ino
+        assert daemon.stop() == 0
+    # Each replacement takes a new inode; tmpfs and ext4 give them out in order or reuse one or two.
+    assert abs(status.stat().st_ino - before) < 50
 
 
 def test_a_logger_whose_pipe_has_no_end_is_told_to(services: Services) -> None:

@@ -164,6 +164,19 @@ def test_supervise_told_to_end_stops_its_service_first(services: Services, numbe
         assert not alive(pid)
 
 
+def test_told_twice_to_end_it_ends_once(services: Services) -> None:
+    services.make("a", down=True)
+    for _ in range(5):
+        with supervise(services) as daemon:
+            eventually(lambda: services.state("a").startswith("down"))
+            os.kill(daemon.pid, signal.SIGSTOP)
+            daemon.signal(signal.SIGTERM)
+            daemon.signal(signal.SIGINT)
+            os.kill(daemon.pid, signal.SIGCONT)
+            assert daemon.wait() == 0
+            assert daemon.rest() == b""
+
+
 def test_one_supervise_a_folder(services: Services) -> None:
     services.make("a")
     with supervise(services):

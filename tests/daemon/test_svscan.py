@@ -6,11 +6,24 @@ import os
 import resource
 import signal
 import subprocess
+import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from support.processes import environment, eventually, run
-from support.services import PEERS, STAYS, Services, alive, c_environment, descriptors, script, svscan
+from support.services import (
+    PEERS,
+    STAYS,
+    Daemon,
+    Services,
+    alive,
+    c_environment,
+    descriptors,
+    moments,
+    script,
+    svscan,
+)
 
 MANY = 1100
 
@@ -124,8 +137,8 @@ def test_a_folder_that_is_gone_runs_on_until_it_is_told_to_leave(services: Servi
         services.svc("-dx", "b")
         (services.folder / "b").rename(services.folder.parent / "b")
         daemon.signal(signal.SIGHUP)
-        # Its pipe is closed by the next scan; `other`'s four and svscan's own remain.
-        eventually(lambda: len(descriptors(daemon.pid)) == before - 10)
+        # Its folder and pipe are closed by the next scan; `other`'s and svscan's own remain.
+        eventually(lambda: len(descriptors(daemon.pid)) == before - 11)
 
 
 def test_what_left_is_started_again_while_it_is_linked(services: Services) -> None:
@@ -230,17 +243,18 @@ def test_a_service_that_cannot_be_supervised_holds_up_nobody(services: Services)
     victim.write_text("precious")
     (linked / "supervise/status.new").symlink_to(victim)
     (linked / "supervise/lock").symlink_to(victim)
-    services.make("dd\nforged")
+    (services.make("dd\nforged", down=True) / "run").unlink()
     services.make("ee")
     with svscan(services) as daemon:
         services.up("ee")
-        services.up("dd\nforged")
+        services.svc("-o", "dd\nforged")
         assert daemon.stop() == 0
         said = sorted((daemon.said + daemon.rest()).splitlines())
     assert said == [
         b"svscan: warning: unable to acquire aa/supervise/lock: not a directory",
         b"svscan: warning: unable to acquire cc/supervise/lock: symbolic link loop",
         b"svscan: warning: unable to read bb/supervise/control: not a stream device",
+        b"svscan: warning: unable to start dd?forged/run: file does not exist",
     ]
     assert victim.read_text() == "precious"
 
@@ -270,7 +284,7 @@ def test_a_full_disk_is_told_and_made_good(services: Services, tmp_path: Path) -
     """supervise/ on a full filesystem of its own: the service is obeyed, the status follows later."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small filesystem needs root")
-    folder = services.make("a")
+    folder = services.make("a", run="echo started >>starts; " + STAYS)
     small = tmp_path / "small"
     small.mkdir()
     (folder / "supervise").symlink_to(small)
@@ -286,10 +300,17 @@ def test_a_full_disk_is_told_and_made_good(services: Services, tmp_path: Path) -
                     file.write(bytes(512))
             services.svc("-t", "a")
             daemon.line(b"svscan: warning: unable to write a/supervise/status.new: out of disk space")
-            eventually(lambda: not alive(first))
+            eventually(lambda: (folder / "starts").read_text() == "started\n" * 2)
+            services.svc("-p", "a")
+            for _ in range(3):
+                daemon.signal(signal.SIGHUP)
             filler.unlink()
             daemon.signal(signal.SIGHUP)
-            services.up("a", since=first)
+            eventually(lambda: services.state("a").endswith("paused"))
+            assert services.pid("a") not in (0, first)
+            assert daemon.stop() == 0
+            warnings = (daemon.said + daemon.rest()).splitlines()
+            assert len(warnings) <= 4, "a warning for each change that could not be shown, none for a scan"
     finally:
         assert run("umount", "-l", small).returncode == 0
 
@@ -341,13 +362,130 @@ def test_the_command_line_and_name_are_what_scripts_look_for(services: Services)
         assert not any(link.endswith(("/mem", "/comm")) for link in opened)
 
 
+def test_an_unreadable_folder_is_told_once_and_what_runs_goes_on() -> None:
+    """Not root: svscan may neither list its folder nor come back to it, and loses sight of nothing."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    home = Path(run("mktemp", "-d", "/tmp/svpy-nobody-XXXXXX").stdout.decode().strip())
+    try:
+        services = Services(home)
+        services.make("a", run="echo $$ >>pids; " + STAYS)
+        run("chown", "-R", "nobody:nogroup", home)
+        home.chmod(0o755)
+        pids = services.folder / "a/pids"
+        with svscan(services, user="nobody", group="nogroup", extra_groups=[]) as daemon:
+            first = services.up("a")
+            services.folder.chmod(0)
+            daemon.signal(signal.SIGHUP)
+            daemon.line(b"svscan: warning: unable to read directory: access denied")
+            os.kill(first, signal.SIGKILL)
+            second = services.up("a", since=first)
+            os.kill(second, signal.SIGKILL)
+            third = services.up("a", since=second)
+            services.folder.chmod(0o755)
+            eventually(lambda: pids.read_text().count("\n") == 3)
+            assert [int(pid) for pid in pids.read_text().split()] == [first, second, third]
+            assert daemon.stop() == 0
+            assert not any(alive(pid) for pid in (first, second, third))
+    finally:
+        run("rm", "-rf", home)
+
+
+def test_a_full_stderr_holds_up_nobody(services: Services) -> None:
+    """A service has filled the pipe that svscan's messages go to, and nobody reads it."""
+    services.make("noisy", run="exec yes >&2")
+    (services.make("broken") / "run").unlink()
+    services.make("good")
+    with svscan(services) as daemon:
+        pid = services.up("good")
+        noisy = services.up("noisy")
+        eventually(lambda: "write" in Path(f"/proc/{noisy}/wchan").read_text())
+        eventually(lambda: services.state("broken").endswith("want up"))
+        services.svc("-t", "good")
+        services.up("good", since=pid)
+        assert daemon.stop() == 0
+
+
+def test_a_signal_mask_is_not_inherited(services: Services) -> None:
+    services.make("a", run="sed -n 's/^SigBlk:[^0-9]*//p' /proc/self/status; " + STAYS)
+    everything = signal.valid_signals()
+
+    def block() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, everything)
+
+    with svscan(services, preexec_fn=block) as daemon:
+        assert int(daemon.line(), 16) == 0
+        pid = services.up("a")
+        services.svc("-t", "a")
+        services.up("a", since=pid)
+        assert daemon.stop() == 0
+
+
+def test_children_that_came_with_the_exec_are_reaped(services: Services) -> None:
+    """As when a shell started something and then executed svscan."""
+    services.make("a")
+
+    def leave_a_zombie() -> None:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    with svscan(services, preexec_fn=leave_a_zombie) as daemon:
+        mine = services.up("a")
+        children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
+        eventually(lambda: children.read_text().split() == [str(mine)])
+
+
+def test_an_environment_that_is_none(services: Services) -> None:
+    """Entries without a name or a `=`: what posix_spawn cannot pass on is left out."""
+    services.make("a", run="echo odd is $ODD; " + STAYS)
+    program = (
+        "import sys; from svpy.system.execute import executor; "
+        f"executor([b'NOTHING', b'=x', b'ODD=here', b'PATH={environment()['PATH']}'])"
+        "(sys.argv[1].encode(), [word.encode() for word in sys.argv[1:]])"
+    )
+    path = run("sh", "-c", "command -v svscan").stdout.decode().strip()
+    with Daemon(sys.executable, "-I", "-c", program, path, services.folder) as daemon:
+        assert daemon.line() == b"odd is here"
+
+
+def test_a_service_that_sends_svscan_away_is_still_started_once_a_second(services: Services) -> None:
+    folder = services.make("a", run="read now rest </proc/uptime; echo $now >>starts; svc -x .")
+    with svscan(services) as daemon:
+        eventually((folder / "starts").exists)
+
+        def three() -> bool:
+            daemon.signal(signal.SIGHUP)
+            return len(list(moments(folder / "starts"))) >= 3
+
+        eventually(three)
+        starts = list(moments(folder / "starts"))
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
+    assert all(gap >= 0.98 for gap in gaps), gaps
+
+
+def test_the_last_descriptors_are_for_those_that_are_supervised(services: Services) -> None:
+    for number in range(20):
+        services.make(f"{number:02}")
+
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+
+    with svscan(services, preexec_fn=few) as daemon:
+        said = daemon.line(b"unable to")
+        assert said.endswith(b": process cannot open more files")
+        services.up("00")
+        services.svc("-d", "00")
+        eventually(lambda: services.state("00").startswith("down "))
+        assert daemon.stop() == 0
+
+
 def test_without_an_argument_it_is_the_current_folder(services: Services) -> None:
     services.make("a")
     with svscan(services) as daemon:
         services.up("a")
         assert daemon.stop() == 0
-    from support.services import Daemon
-
     with Daemon("svscan", cwd=services.folder):
         services.up("a")
 

@@ -46,6 +46,10 @@ class Start:
         os.close(self._there)
 
 
+OURS = resource.getrlimit(resource.RLIMIT_NOFILE)
+"""Before any test could have lowered it."""
+
+
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.chdir("/")
@@ -60,9 +64,9 @@ def test_the_folder_is_the_childs_and_ours_stays(start: Start) -> None:
 
 
 def test_the_soft_limit_is_the_childs_and_ours_stays(start: Start) -> None:
-    ours = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert OURS[0] != 100
     assert start.said("ulimit -n") == b"100\n"
-    assert resource.getrlimit(resource.RLIMIT_NOFILE) == ours
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == OURS
 
 
 def test_the_environment_keeps_order_and_duplicates(start: Start) -> None:
@@ -104,12 +108,11 @@ def test_no_descriptor_of_ours_is_handed_on_and_those_we_were_given_are(start: S
 
 
 def test_a_failed_start_changes_nothing(start: Start) -> None:
-    ours = resource.getrlimit(resource.RLIMIT_NOFILE)
     with pytest.raises(OSError) as failure:
         start.said_by_run()
     assert failure.value.errno == errno.ENOENT
     assert os.getcwd() == "/"
-    assert resource.getrlimit(resource.RLIMIT_NOFILE) == ours
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == OURS
     assert reap() == []
 
 
@@ -119,7 +122,13 @@ def test_a_run_without_an_interpreter_line(start: Start) -> None:
     assert start.said_by_run() == b"./run 0\n"
 
 
-def test_a_reader_that_is_gone_is_seen() -> None:
+def test_the_other_end_that_is_gone_is_seen() -> None:
+    pipe = descriptors.Pipe()
+    assert pipe.has_writer()
+    pipe.close_writing_end()
+    assert not pipe.has_writer()
+    assert pipe.waiting_bytes() == 0
+    pipe.close()
     read_fd, write_fd = os.pipe()
     os.write(write_fd, b"12345")
     assert descriptors.waiting_bytes(write_fd) == descriptors.waiting_bytes(read_fd) == 5
@@ -137,7 +146,7 @@ def test_a_change_sends_a_signal(tmp_path: Path, change: str) -> None:
     (tmp_path / "outside").mkdir()
     heard: list[int] = []
     before = signal.signal(changes.SIGNAL, lambda number, frame: heard.append(number))
-    scanned = folders.open_readable_folder(bytes(watched))
+    scanned = folders.open_folder(bytes(watched))
     hung_on = changes.tell_changes(scanned)
     try:
         assert hung_on >= 0

@@ -119,7 +119,7 @@ def test_identify(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
     (tmp_path / "file").touch()
-    fd = folders.open_readable_folder(bytes(tmp_path))
+    fd = folders.open_folder(bytes(tmp_path))
     found = (tmp_path / "folder").stat()
     assert folders.identify(b"folder", fd) == folders.identify(b"link", fd) == (found.st_dev, found.st_ino)
     assert folders.identify(b"file", fd) is None
@@ -132,6 +132,6 @@ def test_identify(tmp_path: Path) -> None:
 
 def test_names_are_bytes(tmp_path: Path) -> None:
     os.mkdir(os.fsencode(tmp_path) + b"/\xff\xfe")
-    fd = folders.open_readable_folder(bytes(tmp_path))
+    fd = folders.open_folder(bytes(tmp_path))
     assert folders.names(fd) == [b"\xff\xfe"]
     os.close(fd)
