@@ -96,7 +96,10 @@ class Supervisor:
                     if result is not None:
                         events.append(result)
         except Exception as error:
-            self.warn(b"unexpected " + repr(error).encode("utf-8", "replace") + b" in " + hosted.name)
+            self._surprised(hosted, error)
+
+    def _surprised(self, hosted: Hosted, error: Exception) -> None:
+        self.warn(b"unexpected " + repr(error).encode("utf-8", "replace") + b" in " + hosted.name)
 
     def _do(self, hosted: Hosted, action: machine.Action) -> machine.Event | None:
         match action:
@@ -122,6 +125,8 @@ class Supervisor:
         except ValueError:
             # What posix_spawn and setrlimit refuse before they ask the kernel.
             return machine.StartFailed(now(), errno.EINVAL)
+        except MemoryError:
+            return machine.StartFailed(now(), errno.ENOMEM)
         self._by_pid[pid] = hosted
         return machine.Started(now(), pid)
 
@@ -163,7 +168,10 @@ class Supervisor:
             for fd in self._controls.ready():
                 hosted = self._by_control.get(fd)
                 if hosted is not None:
-                    self._read_control(hosted)
+                    try:
+                        self._read_control(hosted)
+                    except OSError as error:
+                        self._surprised(hosted, error)
 
     def _read_control(self, hosted: Hosted) -> None:
         """The last byte is left in the fifo until those before it took effect and are published:
