@@ -351,6 +351,15 @@ print(code, *set(sys.modules) - before)
     assert done.stdout == b"0\n", done.stderr[-500:]
 
 
+def being_filled(current: Path) -> bool:
+    """Whether a `current` in use has something in it; it may be renamed at any moment."""
+    try:
+        found = current.stat()
+    except FileNotFoundError:
+        return False
+    return found.st_size > 0 and found.st_mode & 0o100 == 0
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_ended_again_and_again_while_lines_come(
     tmp_path: Path, pipe: tuple[int, int], how: signal.Signals
@@ -375,11 +384,7 @@ def test_ended_again_and_again_while_lines_come(
         for round_ in range(15):
             script = ["s65536", "n1000000", *(["!cat"] if round_ % 3 == 2 else []), "./d"]
             with Running(OURS, *script, cwd=tmp_path, stdin=reader) as multilog:
-                eventually(
-                    lambda: (
-                        current.exists() and current.stat().st_size and current.stat().st_mode & 0o100 == 0
-                    )
-                )
+                eventually(lambda: being_filled(current))
                 with pytest.raises(subprocess.TimeoutExpired):
                     multilog.process.wait(chance.random() * 0.05)
                 multilog.signal(how)

@@ -31,7 +31,8 @@ for first in range(0, {LINES_A_LIFE}, {CHUNK_LINES}):
     lines = b"".join(b"%d %d %s\\n" % (generation, n, b"x" * (n % 13)) for n in numbers)
     assert len(lines) <= 4096
     os.write(1, lines)
-    os.pwrite(progress, b"%d" % (first + {CHUNK_LINES}), 0)
+    # Always as long as before: a reader that comes in between sees the old digits or the new.
+    os.pwrite(progress, b"%07d" % (first + {CHUNK_LINES}), 0)
 signal.pause()
 """
 LOGGER = "exec multilog s16777215 n100 ./main"
