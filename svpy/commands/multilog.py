@@ -13,7 +13,7 @@ from svpy.core.logscript import Script
 from svpy.core.tai import label
 from svpy.system.descriptors import reserve_standard
 from svpy.system.entry import entry
-from svpy.system.environment import expressible, inherited
+from svpy.system.environment import inherited
 from svpy.system.logfiles import LogFiles, Pauses, StatusFile, carry_out
 from svpy.system.loginput import READ_BYTES, Input
 from svpy.system.tell import because, write_all
@@ -35,7 +35,7 @@ class Multilog:
         self._input = Input()
         self._sorter = Sorter(script)
         start_fd = _start_folder()
-        environ = [pair for pair in inherited() if expressible([pair])]
+        environ = inherited()
         self._statuses = [StatusFile(path, start_fd) for path, _ in script.statuses]
         self._folders = [
             (LogFolder(folder), LogFiles(start_fd, environ, clock_ns)) for folder in script.folders

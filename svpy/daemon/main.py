@@ -37,9 +37,4 @@ def _supervisor(program: bytes, words: list[bytes]) -> Supervisor:
     title.become(program, words)
     title.release()
     home_fd = folders.open_folder(b".")
-    return Supervisor(program, Starter(_environ(), nofile_soft, home_fd))
-
-
-def _environ() -> environment.Pairs:
-    """What the services get: all that we got. posix_spawn cannot pass on an entry without a name."""
-    return environment.Pairs([entry for entry in environment.inherited() if environment.expressible([entry])])
+    return Supervisor(program, Starter(environment.inherited(), nofile_soft, home_fd))

@@ -3,7 +3,7 @@
 import os
 
 from svpy.system.dispositions import DEFAULTED
-from svpy.system.environment import Pairs
+from svpy.system.environment import mapping
 
 
 def silence() -> None:
@@ -32,7 +32,7 @@ def start_reader(path: bytes, argv: list[bytes], environ: list[bytes]) -> int:
     """Start a program that reads a pipe. Returns the pipe's writing end. Raises OSError."""
     read_fd, write_fd = os.pipe()
     moves = [(os.POSIX_SPAWN_DUP2, read_fd, 0)]
-    os.posix_spawn(path, argv, Pairs(environ), file_actions=moves, setsigdef=DEFAULTED)  # type: ignore[arg-type]
+    os.posix_spawn(path, argv, mapping(environ), file_actions=moves, setsigdef=DEFAULTED)
     os.close(read_fd)
     return write_fd
 

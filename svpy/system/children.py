@@ -3,9 +3,8 @@
 import errno
 import os
 import resource
-from typing import Any
 
-from svpy.system.environment import Pairs
+from svpy.system.environment import mapping
 from svpy.system.signals import ALL
 
 
@@ -15,8 +14,8 @@ class Starter:
     `environ` is what the services get, `nofile_soft` the soft RLIMIT_NOFILE they get, `home_fd`
     the folder this process stays in."""
 
-    def __init__(self, environ: Pairs, nofile_soft: int, home_fd: int) -> None:
-        self._environ = environ
+    def __init__(self, environ: list[bytes], nofile_soft: int, home_fd: int) -> None:
+        self._environ = mapping(environ)
         self._home_fd = home_fd
         self._nofile_soft = nofile_soft
 
@@ -67,8 +66,7 @@ class Starter:
         return self._exec(b"/bin/sh", [b"/bin/sh", b"./run"], moves)
 
     def _exec(self, path: bytes, argv: list[bytes], moves: list[tuple[int, int, int]]) -> int:
-        environ: Any = self._environ
-        return os.posix_spawn(path, argv, environ, file_actions=moves, setsigmask=(), setsigdef=ALL)
+        return os.posix_spawn(path, argv, self._environ, file_actions=moves, setsigmask=(), setsigdef=ALL)
 
 
 def reap() -> list[tuple[int, int]]:

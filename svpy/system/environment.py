@@ -10,6 +10,10 @@ Rules of this module:
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _inherited: list[bytes] | None = None
 _COERCED = (b"LC_CTYPE=C.UTF-8", b"LC_CTYPE=C.utf8", b"LC_CTYPE=UTF-8")
 
@@ -77,6 +81,12 @@ class Pairs:
 
     def values(self) -> list[bytes]:
         return self._values
+
+
+def mapping(entries: list[bytes]) -> "Any":
+    """`entries` as what os.execve and os.posix_spawn take for a mapping; what they cannot pass on is
+    left out."""
+    return Pairs([entry for entry in entries if expressible([entry])])
 
 
 def expressible(entries: list[bytes]) -> bool:

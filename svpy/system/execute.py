@@ -13,7 +13,7 @@ import os
 
 from svpy.core.environment import candidates
 from svpy.system.dispositions import restore_defaults
-from svpy.system.environment import Pairs, expressible
+from svpy.system.environment import expressible, mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def executor(entries: list[bytes]) -> "Callable[[bytes, list[bytes]], None]":
     """A function execve(path, argv) with this environment. It returns by OSError only."""
     if not expressible(entries):
         return _raw_executor(entries)
-    pairs = Pairs(entries)
-    return lambda path, argv: os.execve(path, argv, pairs)  # type: ignore[arg-type]
+    environ = mapping(entries)
+    return lambda path, argv: os.execve(path, argv, environ)
 
 
 def _raw_executor(entries: list[bytes]) -> "Callable[[bytes, list[bytes]], None]":

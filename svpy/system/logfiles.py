@@ -14,7 +14,7 @@ from signal import SIGALRM, SIGPIPE, SIGTERM, SIGXFSZ
 
 from svpy.core.errors import FAILED, Die, error_text
 from svpy.core.logfolder import FATAL, NEWSTATE, PREVIOUS, PROCESSED, STATE, WARNING
-from svpy.system.environment import Pairs
+from svpy.system.environment import mapping
 from svpy.system.tell import because, say
 
 TYPE_CHECKING = False
@@ -191,7 +191,7 @@ class LogFiles:
             pid = os.posix_spawn(
                 b"/bin/sh",
                 [b"sh", b"-c", command],
-                Pairs(self._environ),  # type: ignore[arg-type]
+                mapping(self._environ),
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, PREVIOUS, given, 0),
                     (

@@ -5,6 +5,10 @@ import stat
 
 from svpy.core.errors import error_text
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def write_all(fd: int, data: bytes) -> None:
     """Write all of `data` to a blocking descriptor. Raises OSError."""
@@ -23,11 +27,11 @@ def say(line: bytes) -> None:
         pass
 
 
-def _write_to_stderr(data: bytes) -> int:
+def _to_stderr(data: bytes) -> int:
     return os.write(2, data)
 
 
-_write = _write_to_stderr
+_write: "Callable[[bytes], int]" = _to_stderr
 
 
 def never_block() -> None:
@@ -40,16 +44,31 @@ def never_block() -> None:
     try:
         kind = stat.S_IFMT(os.fstat(2).st_mode)
         if kind == stat.S_IFSOCK:
-            import socket
-
-            ours = socket.socket(fileno=os.dup(2))
-            _write = lambda data: ours.send(data, socket.MSG_DONTWAIT)  # noqa: E731
+            _write = _to_socket()
         elif kind in (stat.S_IFIFO, stat.S_IFCHR):
-            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-            fd = os.open("/proc/self/fd/2", flags)
-            _write = lambda data: os.write(fd, data)  # noqa: E731
+            _write = _to_file_opened_again()
     except OSError:
         pass
+
+
+def _to_socket() -> "Callable[[bytes], int]":
+    import socket
+
+    stderr = socket.socket(fileno=os.dup(2))
+
+    def write(data: bytes) -> int:
+        return stderr.send(data, socket.MSG_DONTWAIT)
+
+    return write
+
+
+def _to_file_opened_again() -> "Callable[[bytes], int]":
+    fd = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+
+    def write(data: bytes) -> int:
+        return os.write(fd, data)
+
+    return write
 
 
 def because(message: bytes, error: OSError) -> bytes:

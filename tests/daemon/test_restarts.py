@@ -13,7 +13,7 @@ from support.services import Services, memory_kb
 from svpy.core import service as machine
 from svpy.daemon.supervise import supervise
 from svpy.daemon.supervisor import Supervisor
-from svpy.system import environment, folders
+from svpy.system import folders
 from svpy.system.children import Starter
 
 RESTARTS = 10_000
@@ -53,7 +53,7 @@ async def test_no_task_timer_descriptor_or_memory_is_left(
             return super().start(folder_fd, stdin_fd, stdout_fd)
 
     home_fd = folders.open_folder(b".")
-    starter = Counting(environment.Pairs([b"PATH=/bin"]), 1024, home_fd)
+    starter = Counting([b"PATH=/bin"], 1024, home_fd)
     supervisor = Supervisor(b"supervise", starter)
 
     def held() -> dict[str, int]:

@@ -12,7 +12,7 @@ from support.services import Services
 from svpy.core.status import decode
 from svpy.daemon.hosted import Place, Refused
 from svpy.daemon.supervisor import Supervisor
-from svpy.system import environment, folders, waiting
+from svpy.system import folders, waiting
 from svpy.system.children import Starter
 
 
@@ -24,7 +24,7 @@ def home_fd() -> Iterator[int]:
 
 
 def supervisor(home_fd: int) -> Supervisor:
-    return Supervisor(b"svscan", Starter(environment.Pairs([]), 100, home_fd))
+    return Supervisor(b"svscan", Starter([], 100, home_fd))
 
 
 def place(folder: Path) -> Place:

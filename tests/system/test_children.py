@@ -14,7 +14,6 @@ from support.services import script
 
 from svpy.system import changes, descriptors, folders
 from svpy.system.children import Starter, reap
-from svpy.system.environment import Pairs
 
 
 class Start:
@@ -24,7 +23,7 @@ class Start:
         self.folder = folder
         self._home = folders.open_folder(b"/")
         self._there = folders.open_folder(bytes(folder))
-        self._starter = Starter(Pairs([b"A=1", b"PATH=/usr/bin:/bin", b"A=2"]), nofile_soft, self._home)
+        self._starter = Starter([b"A=1", b"PATH=/usr/bin:/bin", b"A=2"], nofile_soft, self._home)
 
     def said(self, text: str) -> bytes:
         script(self.folder / "run", text)
