@@ -121,6 +121,9 @@ def test_each_runs_under_its_own_user(host: Host) -> None:
     assert {name: host.process(name).uid for name in users} == {
         name: host.id_of(user) for name, user in users.items()
     }
+    currents = [host.root / f"var/multilog/{name}/current" for name in SERVICES]
+    # It is there a moment before it has its mode.
+    eventually(lambda: all(path.exists() and path.stat().st_mode & 0o44 for path in currents), "both logs")
     loggers = [process.uid for process in host.processes() if process.name == "multilog"]
     assert loggers == [host.id_of("multilog")] * 2
     for name in SERVICES:
