@@ -10,6 +10,10 @@ PROGRAM = b"svscan"
 def run(words: list[bytes]) -> int:
     import os
 
+    from svpy.system.signals import ignore_hangup
+
+    # It means "scan now", which is about to be done.
+    ignore_hangup()
     folder = words[0] if words else b"."
     try:
         os.chdir(folder)

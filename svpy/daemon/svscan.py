@@ -68,6 +68,11 @@ class Pair:
             self._earliest_mono_s[b"log"] = self.logger.service.earliest_mono_s
         self.logger = None
 
+    def is_unused(self) -> bool:
+        """Whether nothing would be lost with it: no half, no line in the pipe, no start to remember."""
+        idle = self.service is None and self.logger is None and not self._earliest_mono_s
+        return idle and (self.pipe is None or not self.pipe.waiting_bytes())
+
     def close(self) -> None:
         folders.close(self.folder_fd)
         if self.pipe is not None:
@@ -166,7 +171,13 @@ class Svscan:
                 self._act(action)
             except Refused as refused:
                 complaints[refused.message] = refused.message
+                self._let_go_of_unused()
         return complaints
+
+    def _let_go_of_unused(self) -> None:
+        """A folder that could be hosted in neither half must not keep descriptors until it can."""
+        for key in [key for key, pair in self._pairs.items() if pair.is_unused()]:
+            self._pairs.pop(key).close()
 
     def _look_at(self, name: bytes, changed: bool, complaints: dict[bytes, bytes]) -> scan.Found | None:
         looked_at = name

@@ -18,6 +18,11 @@ def send(pid: int, name: str) -> None:
     os.kill(pid, signal.Signals["SIG" + name])
 
 
+def ignore_hangup() -> None:
+    """For the time until HUP means something to this process."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def unblock_all() -> None:
     """Whoever started us may have blocked SIGCHLD or TERM and forgotten it."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

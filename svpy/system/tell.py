@@ -1,6 +1,7 @@
 """Writing to a person or a log: whole lines, one write each."""
 
 import os
+import select
 import stat
 
 from svpy.core.errors import error_text
@@ -39,16 +40,25 @@ def never_block() -> None:
 
     Services write to the same stderr and can fill it. O_NONBLOCK is a property of the open file,
     which they would get as well, so a pipe or terminal is opened once more, and a socket is told for
-    each message. Where that is not possible (no /proc, another user's pipe) nothing changes."""
+    each message. Where it cannot be opened again (no /proc, another user's pipe) it is asked first
+    whether it has room, which leaves only the race with another writer."""
     global _write
     try:
         kind = stat.S_IFMT(os.fstat(2).st_mode)
+        if kind in (stat.S_IFIFO, stat.S_IFCHR):
+            _write = _to_stderr_with_room
         if kind == stat.S_IFSOCK:
             _write = _to_socket()
         elif kind in (stat.S_IFIFO, stat.S_IFCHR):
             _write = _to_file_opened_again()
     except OSError:
         pass
+
+
+def _to_stderr_with_room(data: bytes) -> int:
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    return os.write(2, data) if poll.poll(0) else 0
 
 
 def _to_socket() -> "Callable[[bytes], int]":

@@ -481,6 +481,43 @@ def test_the_last_descriptors_are_for_those_that_are_supervised(services: Servic
         assert daemon.stop() == 0
 
 
+def test_folders_that_find_no_room_do_not_use_up_the_reserve(services: Services) -> None:
+    for number in range(60):
+        services.make(f"{number:02}", log="exec cat" if number % 2 else None)
+
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+    with svscan(services, preexec_fn=few) as daemon:
+        daemon.line(b": process cannot open more files")
+        services.up("00")
+        daemon.signal(signal.SIGHUP)
+        services.svc("-d", "00")
+        eventually(lambda: services.state("00").startswith("down "))
+        eventually(lambda: len(descriptors(daemon.pid)) <= 92)
+        assert b"status.new" not in daemon.said
+        assert daemon.stop() == 0
+
+
+def test_hup_while_it_starts_does_not_end_it(services: Services) -> None:
+    services.make("a")
+    with svscan(services) as daemon:
+
+        def up() -> bool:
+            daemon.signal(signal.SIGHUP)
+            return services.pid("a") != 0
+
+        eventually(lambda: ignores_hup(daemon.pid))
+        eventually(up)
+        assert daemon.stop() == 0
+
+
+def ignores_hup(pid: int) -> bool:
+    """From svscan's first lines on: ignored, then caught. The interpreter's own start is before them."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool((int(fields["SigIgn"], 16) | int(fields["SigCgt"], 16)) & 1)
+
+
 def test_without_an_argument_it_is_the_current_folder(services: Services) -> None:
     services.make("a")
     with svscan(services) as daemon:
