@@ -11,7 +11,9 @@ def run(words: list[bytes]) -> int:
     import os
 
     if len(words) != 1:
-        raise Die(USAGE, b"supervise: usage: supervise dir")
+        from svpy.core.catalogue import usage
+
+        raise Die(USAGE, usage(b"supervise"))
     try:
         os.chdir(words[0])
     except OSError as error:

@@ -10,7 +10,9 @@ from svpy.system.tell import because
 
 def run(words: list[bytes]) -> int:
     if not words:
-        raise Die(USAGE, b"svok: usage: svok dir")
+        from svpy.core.catalogue import usage
+
+        raise Die(USAGE, usage(b"svok"))
     folder = words[0]
     try:
         os.chdir(folder)

@@ -1,7 +1,7 @@
 """svpy: list the commands."""
 
 from svpy import __version__
-from svpy.core.catalogue import COMMANDS
+from svpy.core.catalogue import COMMANDS, usage
 from svpy.core.errors import USAGE, Die
 from svpy.system.dispositions import restore_defaults
 from svpy.system.entry import entry
@@ -10,7 +10,7 @@ from svpy.system.tell import write_all
 
 def run(words: list[bytes]) -> int:
     if words:
-        raise Die(USAGE, b"svpy: usage: svpy")
+        raise Die(USAGE, usage(b"svpy"))
     restore_defaults()
     lines = [b"svpy " + __version__.encode() + b": supervises services as daemontools does", b""]
     lines += [b"  %-14s %s" % row for row in COMMANDS.items()]

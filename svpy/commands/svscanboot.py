@@ -24,7 +24,9 @@ ROOM = b"." * 400
 
 def run(words: list[bytes]) -> int:
     if len(words) > 1:
-        raise Die(USAGE, b"svscanboot: usage: svscanboot [dir]")
+        from svpy.core.catalogue import usage
+
+        raise Die(USAGE, usage(b"svscanboot"))
     folder = words[0] if words else b"/service"
     home = installed.folder()
     readproctitle = home + b"/readproctitle"

@@ -1,6 +1,11 @@
-"""The commands svpy has, one row each: name and what it does.
+"""The commands svpy has: name, what it does, and its words.
 
-`svpy` prints it; an exec plan takes a chain loader into itself only if it stands here."""
+`svpy` prints the names; an exec plan takes a chain loader into itself only if it stands here. The
+synopses are what `NAME --help` prints and the manual's pages show. No command at its work imports this
+module: a table of words here costs nobody's start."""
+
+from svpy.core import chain
+from svpy.core.control import LETTERS
 
 COMMANDS: dict[bytes, bytes] = {
     b"svscan": b"start and supervise every service in a folder",
@@ -25,3 +30,29 @@ COMMANDS: dict[bytes, bytes] = {
 CHAIN_LOADERS = frozenset(
     (b"setuidgid", b"envuidgid", b"envdir", b"softlimit", b"setlock", b"pgrphack", b"fghack")
 )
+
+SYNOPSES: dict[bytes, bytes] = {
+    b"svpy": b"",
+    b"svscan": b"[dir]",
+    b"supervise": b"dir",
+    b"svc": b"[-" + b"".join(row.letter for row in LETTERS) + b"] dir ...",
+    b"svok": b"dir",
+    b"svstat": b"dir ...",
+    b"multilog": b"action ...",
+    **chain.SYNOPSES,
+    b"tai64n": b"",
+    b"tai64nlocal": b"",
+    b"readproctitle": b"[arg ...] dots",
+    b"svscanboot": b"[dir]",
+}
+"""What may stand behind the name of each command; one that has several forms has one a line."""
+
+
+def synopsis(name: bytes) -> bytes:
+    """The command line, one line for each form."""
+    return b"\n".join([(name + b" " + form).rstrip() for form in SYNOPSES[name].split(b"\n")])
+
+
+def usage(name: bytes) -> bytes:
+    """The line of a usage error, of a command whose synopsis is daemontools' own."""
+    return name + b": usage: " + synopsis(name)

@@ -31,11 +31,24 @@ LIMITS: dict[bytes, tuple[str, ...]] = {
 MEMORY = frozenset(LIMITS[b"m"])
 """The resources that our own interpreter may already use more of than the program is to get."""
 
-_SOFTLIMIT_USAGE = (
-    b"softlimit: usage: softlimit [-a allbytes] [-c corebytes] [-d databytes] [-f filebytes] [-l lockbytes]"
-    b" [-m membytes] [-o openfiles] [-p processes] [-r residentbytes] [-s stackbytes] [-t cpusecs] child"
-)
-_SETLOCK_USAGE = b"setlock: usage: setlock [ -nNxX ] file program [ arg ... ]"
+SYNOPSES: dict[bytes, bytes] = {
+    b"setuidgid": b"account child",
+    b"envuidgid": b"account child",
+    b"envdir": b"dir child",
+    b"softlimit": b"[-a allbytes] [-c corebytes] [-d databytes] [-f filebytes] [-l lockbytes]"
+    b" [-m membytes] [-o openfiles] [-p processes] [-r residentbytes] [-s stackbytes] [-t cpusecs] child",
+    b"setlock": b"[ -nNxX ] file program [ arg ... ]",
+    b"pgrphack": b"child",
+    b"fghack": b"child",
+}
+"""What stands behind each tool's name: daemontools' words, in usage errors and in the catalogue.
+
+They stand here because a mistake may be found when the package is out of reach already."""
+
+
+def usage(tool: bytes) -> bytes:
+    """The line of a usage error."""
+    return tool + b": usage: " + tool + b" " + SYNOPSES[tool]
 
 
 def setuidgid(words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:
@@ -51,7 +64,7 @@ def envuidgid(words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:
 def envdir(words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:
     """(folder,)"""
     if len(words) < 2:
-        raise Die(FAILED, b"envdir: usage: envdir dir child")
+        raise Die(FAILED, usage(b"envdir"))
     return (words[0],), words[1:]
 
 
@@ -62,13 +75,13 @@ def softlimit(words: list[bytes]) -> tuple[tuple[list[tuple[str, int | None]]], 
     def take(letter: bytes, argument: bytes) -> None:
         wanted = None if argument == b"=" else scan_ulong(argument)
         if wanted is None and argument != b"=":
-            raise Die(USAGE, _SOFTLIMIT_USAGE)
+            raise Die(USAGE, usage(b"softlimit"))
         limits.extend((resource, wanted) for resource in LIMITS[letter])
 
     letters = b":".join(LIMITS) + b":"
-    _, rest = parse(b"softlimit", letters, words, _SOFTLIMIT_USAGE, take)
+    _, rest = parse(b"softlimit", letters, words, usage(b"softlimit"), take)
     if not rest:
-        raise Die(USAGE, _SOFTLIMIT_USAGE)
+        raise Die(USAGE, usage(b"softlimit"))
     return (limits,), rest
 
 
@@ -79,9 +92,9 @@ def clamped(wanted: int | None, hard: int) -> int:
 
 def setlock(words: list[bytes]) -> tuple[tuple[bytes, bool, bool], list[bytes]]:
     """(file, wait for the lock, leave silently with 0 when there is none to be had)"""
-    found, rest = parse(b"setlock", b"nNxX", words, _SETLOCK_USAGE)
+    found, rest = parse(b"setlock", b"nNxX", words, usage(b"setlock"))
     if len(rest) < 2:
-        raise Die(USAGE, _SETLOCK_USAGE)
+        raise Die(USAGE, usage(b"setlock"))
     wait, silent = True, False
     for letter, _ in found:
         if letter in b"nN":
@@ -103,11 +116,11 @@ def fghack(words: list[bytes]) -> tuple[tuple[()], list[bytes]]:
 
 def _account(tool: bytes, words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:
     if len(words) < 2:
-        raise Die(USAGE, tool + b": usage: " + tool + b" account child")
+        raise Die(USAGE, usage(tool))
     return (words[0],), words[1:]
 
 
 def _child(tool: bytes, words: list[bytes]) -> list[bytes]:
     if not words:
-        raise Die(USAGE, tool + b": usage: " + tool + b" child")
+        raise Die(USAGE, usage(tool))
     return words

@@ -13,7 +13,7 @@ from _signal import (  # type: ignore[import-not-found]
 )
 
 from svpy.core.errors import FAILED, Die
-from svpy.system.tell import say
+from svpy.system.tell import because, say, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +26,15 @@ def entry(program: bytes, run: "Callable[[list[bytes]], int]") -> "NoReturn":
 
     SIGINT kills, as it does a C program, unless it came in ignored. The process leaves through
     `_exit`: commands write with write(2) only, so nothing is waiting in a buffer, and the
-    interpreter's tear-down would cost more than many a command's work."""
+    interpreter's tear-down would cost more than many a command's work.
+
+    `--help` as the only word prints the command's synopsis instead. With any other word beside it, and
+    behind another tool of a chain, it is a word like any other: a program, a folder or a pattern."""
     if getsignal(SIGINT) is default_int_handler:
         signal(SIGINT, SIG_DFL)
     try:
-        code = run([os.fsencode(word) for word in sys.argv[1:]])
+        words = [os.fsencode(word) for word in sys.argv[1:]]
+        code = _help(program) if words == [b"--help"] else run(words)
     except Die as death:
         if death.message:
             say(death.message)
@@ -42,6 +46,16 @@ def entry(program: bytes, run: "Callable[[list[bytes]], int]") -> "NoReturn":
         say(program + b": fatal: unexpected " + _described(error))
         code = FAILED
     os._exit(code)
+
+
+def _help(program: bytes) -> int:
+    from svpy.core.catalogue import synopsis
+
+    try:
+        write_all(1, synopsis(program) + b"\n")
+    except OSError as error:
+        raise Die(FAILED, because(program + b": fatal: unable to write", error)) from None
+    return 0
 
 
 def _described(error: Exception) -> bytes:
