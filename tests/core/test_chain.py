@@ -7,8 +7,8 @@ import pytest
 from svpy.core import chain
 from svpy.core.errors import Die
 
-SOFTLIMIT = chain._SOFTLIMIT_USAGE
-SETLOCK = chain._SETLOCK_USAGE
+SOFTLIMIT = chain.usage(b"softlimit")
+SETLOCK = chain.usage(b"setlock")
 
 ASKED = [
     (chain.setuidgid, [b"u", b"p", b"-x"], (b"u",), [b"p", b"-x"]),
