@@ -14,8 +14,10 @@ def chain_loader(program: bytes) -> "NoReturn":
     entry(program, lambda words: carry_out(program, words, _load_multilog))
 
 
-def _load_multilog() -> "Callable[[list[bytes]], int]":
+def _load_multilog(words: list[bytes]) -> "Callable[[list[bytes]], int]":
     """multilog costs more to import than a chain loader: only where it is at the end of the plan."""
     from svpy.commands.multilog import run
+    from svpy.core.logscript import import_for
 
+    import_for(words)
     return run

@@ -9,7 +9,7 @@ import time
 from svpy.core.errors import FAILED, Die
 from svpy.core.logfolder import FATAL, LogFolder
 from svpy.core.loglines import Output, Sorter
-from svpy.core.logscript import Script
+from svpy.core.logscript import Script, import_for
 from svpy.core.tai import label
 from svpy.system.descriptors import reserve_standard
 from svpy.system.entry import entry
@@ -97,6 +97,7 @@ def run(
     sleep: "Callable[[float], None]" = time.sleep,
     clock_ns: "Callable[[], int]" = time.time_ns,
 ) -> int:
+    import_for(words)
     os.umask(0o022)
     reserve_standard()
     become(b"multilog", words)

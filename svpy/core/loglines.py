@@ -13,8 +13,6 @@ What is passed on goes by what a read returned, not by lines: the work for a lin
 methods and one regular expression. Nothing here grows with the length of a line.
 """
 
-import re
-
 from svpy.core.logscript import Script
 
 LINE_BYTES = 1000
@@ -25,7 +23,7 @@ NEWLINE = b"\n"
 LINES, HEAD, REST = range(3)
 """What a piece is: whole lines of at most 1000 bytes; the first 1000 of a longer line; more of that line."""
 
-_TOO_LONG_FOR_ALERT = re.compile(rb"(\n[^\n]{%d})[^\n]++" % ALERT_BYTES)
+_TOO_LONG_FOR_ALERT = rb"(\n[^\n]{%d})[^\n]++" % ALERT_BYTES
 
 
 class Lines:
@@ -189,4 +187,6 @@ def _shown(what: int, text: bytes) -> bytes:
         return b""
     if what == HEAD:
         return text[:ALERT_BYTES] + b"...\n"
-    return _TOO_LONG_FOR_ALERT.sub(rb"\1...", NEWLINE + text)[1:]
+    import re  # as in core/selection.py
+
+    return re.sub(_TOO_LONG_FOR_ALERT, rb"\1...", NEWLINE + text)[1:]

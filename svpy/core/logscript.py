@@ -78,6 +78,13 @@ class Script:
         return bool(self.alerts or self.statuses) or any(selection.selective for selection in self.selections)
 
 
+def import_for(words: list[bytes]) -> None:
+    """Import now what a script with these words needs when lines come: by then the privileges, the
+    descriptors or the memory for it may be gone."""
+    if any(word[:1] in (b"+", b"-", b"e") for word in words):
+        import re  # noqa: F401
+
+
 def _number(text: bytes) -> int:
     """The digits that `text` begins with, as a number; none are 0."""
     digits = text[: len(text) - len(text.lstrip(b"0123456789"))]

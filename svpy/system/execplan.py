@@ -118,16 +118,17 @@ _STEPS: "dict[bytes, tuple[Callable[..., tuple[tuple[object, ...], list[bytes]]]
 
 
 def carry_out(
-    tool: bytes, words: list[bytes], load_multilog: "Callable[[], Callable[[list[bytes]], int]]"
+    tool: bytes, words: list[bytes], load_multilog: "Callable[[list[bytes]], Callable[[list[bytes]], int]]"
 ) -> int:
     """Do what `tool` and the chain loaders after it ask for, then become the program at the end.
 
-    Returns only an exit code of multilog's. `load_multilog` imports it and returns its `run`.
+    Returns only an exit code of multilog's. `load_multilog` imports what it may need for these words
+    (the plan's own are among them) and returns its `run`.
     Raises Die."""
     own = _own_commands(words)
     multilog = None
     if _MULTILOG in own:
-        multilog = load_multilog()
+        multilog = load_multilog(words)
         title.hold()
     plan = Plan(environment.inherited())
     while True:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import stat
 import time
-from signal import SIGALRM, SIGPIPE, SIGTERM, SIGXFSZ
+from _signal import SIGALRM, SIGPIPE, SIGTERM, SIGXFSZ  # type: ignore[import-not-found]
 
 from svpy.core.errors import FAILED, Die, error_text
 from svpy.core.logfolder import FATAL, NEWSTATE, PREVIOUS, PROCESSED, STATE, WARNING

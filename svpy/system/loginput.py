@@ -8,9 +8,9 @@ Rules of this module:
 - an input that cannot be read is one that has ended, as in C.
 """
 
+import _signal as signal  # type: ignore[import-not-found]
 import os
 import select
-import signal
 
 from svpy.system.signals import Heard
 

@@ -1,7 +1,7 @@
 """Signals: by name, sending one, and hearing them without being interrupted."""
 
+import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
 import os
-import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def send(pid: int, name: str) -> None:
     """Send the signal SIG`name` to a child that was not reaped yet, so its pid is its own.
 
     Raises OSError (EPERM: the service changed its user and we are not root)."""
-    os.kill(pid, signal.Signals["SIG" + name])
+    os.kill(pid, getattr(signal, "SIG" + name))
 
 
 def ignore_hangup() -> None:

@@ -341,10 +341,12 @@ def test_nothing_is_imported_once_it_runs(tmp_path: Path) -> None:
     program = """
 import sys
 import svpy.commands.multilog as multilog
-import svpy.commands.multilog
+from svpy.core.logscript import import_for
+words = [b"t", b"e", b"-*", b"+*1*", b"=s", b"s4096", b"!cat", b"./d"]
+import_for(words)
 before = set(sys.modules)
 sys.path[:] = []
-code = multilog.run([b"t", b"e", b"-*", b"+*1*", b"=s", b"s4096", b"!cat", b"./d"])
+code = multilog.run(words)
 print(code, *set(sys.modules) - before)
 """
     done = run(sys.executable, "-I", "-c", program, input=NUMBERS + b"x" * 9000, cwd=tmp_path)
