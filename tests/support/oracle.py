@@ -79,11 +79,12 @@ NORMAL: tuple[tuple[bytes, bytes], ...] = (
     (rb"@[0-9a-f]{24}", b"@LABEL"),
     (rb"\(pid \d+\)", b"(pid N)"),
     (rb"\b\d+ seconds", b"N seconds"),
-    (rb"\b(pipe|socket):\[\d+\]", rb"\1:[N]"),
 )
-"""What is replaced in outputs and contents before they are compared, unless a scenario is `exact`."""
+"""What is replaced in outputs and contents before they are compared, unless a scenario is `exact`.
+Pipes and sockets get the ranks in which a text names them, so that equal ones stay equal."""
 
 _LABEL = re.compile(rb"@[0-9a-f]{24}")
+_ENDPOINT = re.compile(rb"\b(pipe|socket):\[(\d+)\]")
 
 
 @dataclass(frozen=True)
@@ -345,11 +346,20 @@ def _normalised(raw: Outcome, scenario: Scenario, box: bytes) -> Outcome:
     def normal(text: bytes) -> bytes:
         for pattern, by in rules:
             text = re.sub(pattern, by, text)
-        return text
+        return text if scenario.exact else _ranked(text)
 
     names = raw.tree if scenario.exact else _named(raw.tree)
     tree = {name: replace(entry, content=normal(entry.content)) for name, entry in names.items()}
     return Outcome(raw.code, normal(raw.stdout), normal(raw.stderr), tree)
+
+
+def _ranked(text: bytes) -> bytes:
+    ranks: dict[bytes, int] = {}
+
+    def ranked(found: re.Match[bytes]) -> bytes:
+        return b"%b:[%d]" % (found[1], ranks.setdefault(found[2], len(ranks) + 1))
+
+    return _ENDPOINT.sub(ranked, text)
 
 
 def _named(tree: dict[bytes, Entry]) -> dict[bytes, Entry]:
