@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from support.processes import Running, run
 
+from svpy.core.catalogue import DAEMONS
+
 TREE = Path(__file__).parent.parent
 NOBODY = 65534
 PROJECT = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]
@@ -141,9 +143,11 @@ def machine(checkout: Path) -> Iterator[Machine]:
 def test_a_command_starts_its_own_interpreter_in_isolation(installed: Machine, name: str) -> None:
     path = installed.prefix / "bin" / name
     module, _, function = PROJECT["scripts"][name].partition(":")
-    assert path.read_text() == (
-        f"#!/opt/svpy/bin/python3 -I\nfrom {module} import {function}\n{function}()\n"
-    )
+    start = "#!/opt/svpy/bin/python3 -I\n"
+    if name.encode() not in DAEMONS:
+        packages = f"/opt/svpy/lib/python3.{sys.version_info.minor}/site-packages"
+        start = f'#!/opt/svpy/bin/python3 -IS\nimport sys\nsys.path.append("{packages}")\n'
+    assert path.read_text() == f"{start}from {module} import {function}\n{function}()\n"
     assert path.stat().st_mode & 0o7777 == 0o755
     assert os.readlink(installed.links / name) == f"/opt/svpy/bin/{name}"
 
@@ -279,4 +283,5 @@ def test_these_tests_run_the_commands_of_such_an_installation() -> None:
     for name in COMMANDS:
         launcher = folder / name
         if launcher.exists():
-            assert launcher.read_text().splitlines()[0] == f"#!{folder}/python3 -I"
+            options = "-I" if name.encode() in DAEMONS else "-IS"
+            assert launcher.read_text().splitlines()[0] == f"#!{folder}/python3 {options}"

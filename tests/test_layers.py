@@ -1,15 +1,16 @@
 """The house: imports only point down, and what must start fast imports nothing slow."""
 
 import ast
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.processes import run
 
 import svpy
-from svpy.core.catalogue import CHAIN_LOADERS, COMMANDS
+from svpy.core.catalogue import CHAIN_LOADERS, COMMANDS, DAEMONS
 
+QUICK_WORDS = {"multilog": ["t", "s4096", "./log"], "svstat": ["."], "svc": ["-u", "."], "svok": ["."]}
 ROOT = Path(svpy.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 BELOW = {
@@ -22,9 +23,13 @@ OS_MODULES = {
     "os", "posix", "sys", "time", "signal", "_signal", "fcntl", "socket", "select", "subprocess",
     "resource", "pwd", "grp", "shutil", "pathlib", "tempfile", "threading", "prctl", "pyroute2",
 }  # fmt: skip
-DAEMONS = {"svscan", "supervise"}
-SLOW = {"trio", "pyroute2", "dataclasses", "typing", "enum", "inspect", "argparse", "subprocess", "asyncio"}
-"""Each costs a chain tool a good part of the bare interpreter's own start, or many times it."""
+LIGHT = {
+    "os", "os.path", "posixpath", "genericpath", "stat", "_stat", "_collections_abc",
+    "errno", "fcntl", "math", "pwd", "resource", "select", "termios",
+}  # fmt: skip
+"""What a command that must start fast may import. Of `os` an interpreter has a ready copy in itself, and the
+last row is C. Modules that many a program has anyway cost more than all of ours: `re`, `enum` and what
+they need half of a bare interpreter's start, `typing` and `dataclasses` as much again."""
 
 
 def imported(path: Path) -> set[str]:
@@ -63,15 +68,34 @@ def test_every_command_has_its_file() -> None:
     assert files == {name.decode() for name in COMMANDS}
 
 
-@pytest.mark.parametrize("name", sorted(name.decode() for name in set(COMMANDS) - {b"svscan", b"supervise"}))
-def test_control_commands_and_chain_tools_start_light(name: str) -> None:
-    program = (
-        "import sys; before = set(sys.modules); "
-        f"import svpy.commands.{name}; print(*set(sys.modules) - before)"
-    )
-    new = subprocess.run(
-        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True
-    ).stdout.split()
-    heavy = SLOW - ({"typing", "enum"} if name == "multilog" else set())
-    assert not heavy & set(new)
-    assert set(COMMANDS) >= CHAIN_LOADERS
+@pytest.mark.parametrize("name", sorted(name.decode() for name in set(COMMANDS) - DAEMONS))
+def test_control_commands_and_chain_tools_start_light(name: str, tmp_path: Path) -> None:
+    """All that is imported from the launcher's first line to the exit code, of wrong words or work done."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    words = QUICK_WORDS.get(name, ["no", "such", "words"])
+    program = f"""
+import sys, os
+
+def tell_and_leave(code):
+    os.write(2, b"\\n" + " ".join(sys.modules).encode())
+    leave(code)
+
+leave, os._exit = os._exit, tell_and_leave
+sys.path.append({str(ROOT.parent)!r})
+sys.argv[1:] = {words!r}
+from svpy.commands.{name} import main
+main()
+"""
+    done = run(sys.executable, "-IS", "-c", program, cwd=folder)
+    assert b"Traceback" not in done.stderr
+    before = run(sys.executable, "-IS", "-c", "import sys; print(*sys.modules)").stdout
+    new = set(done.stderr.splitlines()[-1].decode().split()) - set(before.decode().split())
+    ours = {module for module in new if module.partition(".")[0] == "svpy"}
+    assert f"svpy.commands.{name}" in ours
+    assert new - ours <= LIGHT
+    assert not [module for module in ours if module.startswith("svpy.daemon")]
+
+
+def test_chain_loaders_are_commands() -> None:
+    assert set(COMMANDS) >= CHAIN_LOADERS | DAEMONS

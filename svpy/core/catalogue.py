@@ -27,6 +27,10 @@ COMMANDS: dict[bytes, bytes] = {
     b"svscanboot": b"start svscan on /service with its messages in readproctitle",
 }
 
+DAEMONS = frozenset((b"svscan", b"supervise"))
+"""What imports packages of the system's (trio). The other commands import svpy and the standard library
+alone, and are started without the search for packages, which costs a third of an interpreter's start."""
+
 CHAIN_LOADERS = frozenset(
     (b"setuidgid", b"envuidgid", b"envdir", b"softlimit", b"setlock", b"pgrphack", b"fghack")
 )
