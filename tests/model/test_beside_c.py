@@ -109,9 +109,10 @@ class Side:
         return int.from_bytes(self.status()[12:16], "little")
 
     def write(self, letters: bytes) -> bool:
-        """Returns whether there was someone to read them."""
+        """Returns whether there was someone to read them. When the last byte was taken, those before it
+        have had their effect."""
         try:
-            os.write(self._control, letters)
+            os.write(self._control, letters + NOTHING)
         except BrokenPipeError:
             return False
         return True
@@ -122,7 +123,7 @@ class Side:
     def settled(self) -> bool:
         """Whether nothing is under way, now that all that was written into control has been read."""
         before = self.status()
-        if not waiting_bytes(self._control) and not self.write(NOTHING):
+        if not waiting_bytes(self._control) and not self.write(b""):
             eventually(lambda: self.has_left() is not None)
         eventually(lambda: not waiting_bytes(self._control) or self.has_left() is not None)
         if self.has_left() is not None:
