@@ -1,7 +1,7 @@
 """bootstrap: what it answers, what it installs and what it leaves alone.
 
-It runs for real, in a mount namespace whose /opt and /usr/local/bin are empty and its own, from a
-checkout that only root can read."""
+It runs for real, in a mount namespace whose /opt, /usr/local/bin and /usr/local/share are empty and its
+own, from a checkout that only root can read."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ TREE = Path(__file__).parent.parent
 NOBODY = 65534
 PROJECT = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]
 COMMANDS = sorted(PROJECT["scripts"])
+PAGES = sorted(path.name for path in (TREE / "man").glob("*.[78]"))
 
 
 @pytest.mark.parametrize("words", [[], ["what"], ["--help"], ["install", "there"], ["demo", "2"]])
@@ -55,17 +56,24 @@ def test_scripts_are_plain_sh(script: str) -> None:
 
 
 class Machine:
-    """This machine with an empty /opt and /usr/local/bin, for as long as the `with` lasts."""
+    """This machine with those folders empty, for as long as the `with` lasts."""
 
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
-        cover = "mount -t tmpfs none /opt && mount -t tmpfs none /usr/local/bin"
+        cover = " && ".join(
+            f"mount -t tmpfs none {place}" for place in ("/opt", "/usr/local/bin", "/usr/local/share")
+        )
         self.holder = Running(
             "unshare", "--mount", "sh", "-c", f"{cover} && echo ready && exec sleep infinity"
         )
         self.root = Path(f"/proc/{self.holder.pid}/root")
         self.prefix = self.root / "opt/svpy"
         self.links = self.root / "usr/local/bin"
+        self.manual = self.root / "usr/local/share/man"
+
+    def pages(self) -> list[str]:
+        """The names in the manual, whatever section they are in."""
+        return sorted(path.name for path in self.manual.glob("man*/*"))
 
     def __enter__(self) -> Machine:
         self.holder.__enter__()
@@ -98,7 +106,8 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout that only root can read, of what bootstrap installs."""
     checkout = tmp_path_factory.mktemp("home") / "checkout"
     checkout.mkdir(mode=0o700)
-    shutil.copytree(TREE / "svpy", checkout / "svpy", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("svpy", "man"):
+        shutil.copytree(TREE / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("bootstrap", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(TREE / name, checkout)
     for path in checkout.rglob("*"):
@@ -154,6 +163,14 @@ def test_a_command_starts_its_own_interpreter_in_isolation(installed: Machine, n
 
 def test_nothing_else_is_linked(installed: Machine) -> None:
     assert sorted(os.listdir(installed.links)) == COMMANDS
+    assert installed.pages() == PAGES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_found_where_man_looks_for_it(installed: Machine, page: str) -> None:
+    link = installed.manual / f"man{page[-1]}" / page
+    assert os.readlink(link) == f"/opt/svpy/share/man/{page}"
+    assert (installed.prefix / "share/man" / page).read_bytes() == (TREE / "man" / page).read_bytes()
 
 
 def test_every_user_can_read_what_is_installed(installed: Machine) -> None:
@@ -207,16 +224,21 @@ def test_a_changed_checkout_a_new_python_and_a_command_that_went_away(machine: M
     (machine.prefix / ".python").write_text("/usr/bin/python3.1\n")
     (machine.links / "svgone").symlink_to("/opt/svpy/bin/svgone")
     (machine.links / "stranger").symlink_to("/opt/elsewhere")
+    (machine.checkout / "man/svok.8").unlink()
+    (machine.manual / "man8/svgone.8").symlink_to("/opt/svpy/share/man/svgone.8")
+    (machine.manual / "man7/stranger.7").symlink_to("/opt/elsewhere.7")
     done = machine.bootstrap("install")
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"installing svpy in /opt/svpy\n" in done.stdout
     assert machine.run("/usr/local/bin/svpy").stdout.startswith(b"svpy 7.8.9")
     assert not (machine.prefix / "bin/of-an-older-python").exists()
     assert sorted(os.listdir(machine.links)) == sorted([*COMMANDS, "stranger"])
+    assert machine.pages() == sorted([*{*PAGES} - {"svok.8"}, "stranger.7"])
 
     done = machine.bootstrap("uninstall")
     assert (done.returncode, done.stderr) == (0, b"")
     assert os.listdir(machine.links) == ["stranger"]
+    assert machine.pages() == ["stranger.7"]
     assert not machine.prefix.exists()
 
 
@@ -229,6 +251,20 @@ def test_what_is_not_svpys_is_left_alone(machine: Machine) -> None:
     )
     assert os.listdir(machine.links) == ["svc"]
     assert (machine.links / "svc").read_text() == "another's\n"
+    assert machine.pages() == []
+
+    (machine.links / "svc").unlink()
+    page = machine.manual / "man8/svc.8"
+    page.parent.mkdir(parents=True)
+    page.write_text("another's\n")
+    done = machine.bootstrap("install")
+    assert done.returncode == 111
+    assert done.stderr == (
+        b"bootstrap: fatal: unable to link /usr/local/share/man/man8/svc.8: what is there is not svpy's\n"
+    )
+    assert os.listdir(machine.links) == []
+    assert machine.pages() == ["svc.8"]
+    assert page.read_text() == "another's\n"
 
     shutil.rmtree(machine.prefix)
     machine.prefix.mkdir()
