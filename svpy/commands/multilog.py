@@ -10,7 +10,6 @@ from svpy.core.errors import FAILED, Die
 from svpy.core.logfolder import FATAL, LogFolder
 from svpy.core.loglines import Output, Sorter
 from svpy.core.logscript import Script, import_for
-from svpy.core.tai import label
 from svpy.system.descriptors import reserve_standard
 from svpy.system.entry import entry
 from svpy.system.environment import inherited
@@ -34,6 +33,7 @@ class Multilog:
         self._pauses = pauses
         self._input = Input()
         self._sorter = Sorter(script)
+        self._label = script.label
         start_fd = _start_folder()
         environ = inherited()
         self._statuses = [StatusFile(path, start_fd) for path, _ in script.statuses]
@@ -58,7 +58,7 @@ class Multilog:
             if not data:
                 self._put(self._sorter.end())
                 break
-            self._put(self._sorter.feed(data, label(self._clock_ns())))
+            self._put(self._sorter.feed(data, self._label(self._clock_ns())))
         for folder, files in self._folders:
             carry_out(folder.close(), files, self._pauses)
 

@@ -15,8 +15,9 @@ COMMANDS: dict[bytes, bytes] = {
     b"svstat": b"print the state of services",
     b"multilog": b"select, stamp and rotate log lines",
     b"setuidgid": b"run a program under an account's uid and gid",
+    b"setuser": b"run a program with an account's ids, groups, home and variables",
     b"envuidgid": b"run a program with an account's uid and gid in UID and GID",
-    b"envdir": b"run a program with an environment read from a folder",
+    b"envdir": b"run a program with an environment read from a folder or a file",
     b"softlimit": b"run a program with soft resource limits",
     b"setlock": b"run a program with a file locked",
     b"pgrphack": b"run a program in a process group of its own",
@@ -32,7 +33,7 @@ DAEMONS = frozenset((b"svscan", b"supervise"))
 alone, and are started without the search for packages, which costs a third of an interpreter's start."""
 
 CHAIN_LOADERS = frozenset(
-    (b"setuidgid", b"envuidgid", b"envdir", b"softlimit", b"setlock", b"pgrphack", b"fghack")
+    (b"setuidgid", b"setuser", b"envuidgid", b"envdir", b"softlimit", b"setlock", b"pgrphack", b"fghack")
 )
 
 SYNOPSES: dict[bytes, bytes] = {

@@ -31,24 +31,34 @@ LIMITS: dict[bytes, tuple[str, ...]] = {
 MEMORY = frozenset(LIMITS[b"m"])
 """The resources that our own interpreter may already use more of than the program is to get."""
 
+_NO_ID = 2**32 - 1
+"""(uid_t)-1 and (gid_t)-1 are nobody's: to several system calls they mean "leave it as it is"."""
+_ID_DIGITS = 10
+
 SYNOPSES: dict[bytes, bytes] = {
     b"setuidgid": b"account child",
+    b"setuser": b"account child",
     b"envuidgid": b"account child",
-    b"envdir": b"dir child",
+    b"envdir": b"dir child\n-f file child",
     b"softlimit": b"[-a allbytes] [-c corebytes] [-d databytes] [-f filebytes] [-l lockbytes]"
     b" [-m membytes] [-o openfiles] [-p processes] [-r residentbytes] [-s stackbytes] [-t cpusecs] child",
     b"setlock": b"[ -nNxX ] file program [ arg ... ]",
     b"pgrphack": b"child",
     b"fghack": b"child",
 }
-"""What stands behind each tool's name: daemontools' words, in usage errors and in the catalogue.
+"""What stands behind each tool's name: daemontools' words, in usage errors and in the catalogue. A further
+form of svpy's own stands on a line of its own.
 
 They stand here because a mistake may be found when the package is out of reach already."""
 
 
 def usage(tool: bytes) -> bytes:
     """The line of a usage error."""
-    return tool + b": usage: " + tool + b" " + SYNOPSES[tool]
+    return _usage(tool, SYNOPSES[tool].partition(b"\n")[0])
+
+
+def _usage(tool: bytes, form: bytes) -> bytes:
+    return tool + b": usage: " + tool + b" " + form
 
 
 def setuidgid(words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:
@@ -56,16 +66,28 @@ def setuidgid(words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:
     return _account(b"setuidgid", words)
 
 
+def setuser(words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:
+    """(account,)"""
+    return _account(b"setuser", words)
+
+
 def envuidgid(words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:
     """(account,)"""
     return _account(b"envuidgid", words)
 
 
-def envdir(words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:
-    """(folder,)"""
+def envdir(words: list[bytes]) -> tuple[tuple[bytes, bool], list[bytes]]:
+    """(path, whether it is a file of variables and no folder)
+
+    C's envdir has no options, so every first word but `-f` itself is a folder still, also one that
+    begins with `-`; a folder of the name -f is ./-f."""
     if len(words) < 2:
         raise Die(FAILED, usage(b"envdir"))
-    return (words[0],), words[1:]
+    if words[0] != b"-f":
+        return (words[0], False), words[1:]
+    if len(words) < 3:
+        raise Die(FAILED, _usage(b"envdir", SYNOPSES[b"envdir"].partition(b"\n")[2]))
+    return (words[1], True), words[2:]
 
 
 def softlimit(words: list[bytes]) -> tuple[tuple[list[tuple[str, int | None]]], list[bytes]]:
@@ -112,6 +134,21 @@ def pgrphack(words: list[bytes]) -> tuple[tuple[()], list[bytes]]:
 def fghack(words: list[bytes]) -> tuple[tuple[()], list[bytes]]:
     """()"""
     return (), _child(b"fghack", words)
+
+
+def numeric_ids(word: bytes) -> tuple[int, list[int]] | None:
+    """The uid and the gids that an account's word may be instead of a name; None if it is neither form:
+
+    - `UID`, with no gids: that of an account;
+    - `UID:GID`, further gids after it, `:` before it if one likes: chpst -u and -U of runit write
+      `:UID:GID:GID`, containers `UID:GID`. passwd(5) knows no name with a colon."""
+    parts = word.removeprefix(b":").split(b":")
+    if len(parts) == 1 and word.startswith(b":"):
+        return None
+    if not all(part.isdigit() and len(part) <= _ID_DIGITS for part in parts):
+        return None
+    uid, *gids = (int(part) for part in parts)
+    return None if max(uid, *gids, 0) >= _NO_ID else (uid, gids)
 
 
 def _account(tool: bytes, words: list[bytes]) -> tuple[tuple[bytes], list[bytes]]:

@@ -15,22 +15,34 @@ _DEFAULT_PATH = b"/bin:/usr/bin"
 def changed(entries: list[bytes], changes: list[bytes]) -> list[bytes]:
     """`entries` after `changes`, one after the other."""
     result = list(entries)
+    names = {entry.partition(b"=")[0] for entry in result}
     for change in changes:
         name, equals, _ = change.partition(b"=")
-        start = name + b"="
-        for place, entry in enumerate(result):
-            if entry.startswith(start):
-                result[place] = result[-1]
-                result.pop()
-                break
+        if name in names:
+            _remove_first(result, name + b"=")
         if equals:
             result.append(change)
+            names.add(name)
     return result
+
+
+def _remove_first(entries: list[bytes], start: bytes) -> None:
+    for place, entry in enumerate(entries):
+        if entry.startswith(start):
+            entries[place] = entries[-1]
+            entries.pop()
+            return
 
 
 def account_changes(uid: int, gid: int) -> list[bytes]:
     """envuidgid's changes."""
     return [b"GID=%d" % gid, b"UID=%d" % uid]
+
+
+def login_changes(home: bytes, shell: bytes, user: bytes, uid: int, gid: int) -> list[bytes]:
+    """setuser's changes, in daemontools-encore's order."""
+    login = [b"HOME=" + home, b"SHELL=" + shell, b"USER=" + user]
+    return login + account_changes(uid, gid)
 
 
 def file_change(name: bytes, content: bytes) -> bytes:

@@ -4,7 +4,7 @@ Rules of this module (daemontools' multilog.c, where it does not say otherwise):
 
 - a line is passed on when it is whole, or when 1000 bytes of it are there, its label among them: these
   decide who gets the line, and its rest follows as it comes;
-- with `t` a line begins with the TAI64N label of the read that brought its first byte, and a blank;
+- with `t` or `T` a line begins with the stamp of the read that brought its first byte, and a blank;
 - a status file holds the last selected line: 1000 bytes of it at most, and newlines up to 1001 bytes;
 - `e` shows the first 200 bytes of every selected line, `...` after them if there are more;
 - where the input ends within a line, a newline is added.

@@ -3,7 +3,8 @@
 Rules of this module (https://cr.yp.to/daemontools/multilog.html):
 
 - an action is known by its first byte, and one that is unknown is ignored;
-- `t` labels lines if it is the first action, anywhere else it is ignored;
+- `t` labels lines if it is the first action, anywhere else it is ignored; so does `T`, of
+  daemontools-encore, with seconds and microseconds;
 - `s` (4096 to 16777215, at first 99999), `n` (2 or more, at first 10) and `!` hold for the folders
   after them; a number is read as far as it has digits;
 - `+` and `-` hold for every `e`, `=` and folder after them.
@@ -11,14 +12,20 @@ Rules of this module (https://cr.yp.to/daemontools/multilog.html):
 
 from svpy.core.numbers import scan_ulong
 from svpy.core.selection import Selection
+from svpy.core.stamping import accustamp
+from svpy.core.tai import label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from svpy.core.selection import Rules
 
 SIZE_LEAST_BYTES = 4096
 SIZE_MOST_BYTES = 16777215
 KEEP_LEAST = 2
+LABELS: "dict[bytes, Callable[[int], bytes]]" = {b"t": label, b"T": accustamp}
+"""First actions, and what each puts before a line."""
 
 
 class Folder:
@@ -41,12 +48,15 @@ class Folder:
 
 class Script:
     """A script that was read. `selections` are the different ones it makes; `alerts`, `statuses` and
-    `folders` (in their order) refer to them by index."""
+    `folders` (in their order) refer to them by index. `label` makes a Unix time in nanoseconds into what
+    stands before a line if it is to be `stamped`."""
 
-    __slots__ = ("alerts", "folders", "selections", "stamped", "statuses")
+    __slots__ = ("alerts", "folders", "label", "selections", "stamped", "statuses")
 
     def __init__(self, words: list[bytes]) -> None:
-        self.stamped = words[:1] != [] and words[0][:1] == b"t"
+        first = words[0][:1] if words else b""
+        self.stamped = first in LABELS
+        self.label = LABELS.get(first, label)
         self.alerts: list[int] = []
         self.statuses: list[tuple[bytes, int]] = []
         self.folders: list[Folder] = []

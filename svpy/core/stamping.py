@@ -1,4 +1,4 @@
-"""tai64n's work: a label before each line.
+"""Stamps, and tai64n's work: a label before each line.
 
 Rules of this module:
 
@@ -8,6 +8,14 @@ Rules of this module:
 """
 
 from svpy.core.tai import label
+
+_US_PER_S = 1_000_000
+
+
+def accustamp(unix_ns: int) -> bytes:
+    """`seconds.microseconds` of a Unix time in nanoseconds, six digits after the point: what Bernstein's
+    accustamp wrote, and multilog's `T` in daemontools-encore."""
+    return b"%d.%06d" % divmod(unix_ns // 1000, _US_PER_S)
 
 
 class Stamper:

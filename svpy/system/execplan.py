@@ -20,10 +20,10 @@ import os
 import stat
 
 from svpy.core import chain
-from svpy.core.environment import account_changes, candidates, changed, search_path
+from svpy.core.environment import account_changes, candidates, changed, login_changes, search_path
 from svpy.core.errors import FAILED, Die
 from svpy.system import environment, foreground, identity, installed, limits, locks, title
-from svpy.system.envfolder import read_changes
+from svpy.system.envfolder import read_changes, read_file
 from svpy.system.execute import PASSED_OVER, executor, search_and_execute
 from svpy.system.tell import because
 
@@ -49,23 +49,45 @@ class Plan:
 
 
 def _setuidgid(plan: Plan, account: bytes) -> None:
-    uid, gid = _account(b"setuidgid", account)
+    uid, gid, *others = _ids(b"setuidgid", account)
+    verb = b"setgid"
     try:
-        identity.take_group(gid)
-    except OSError as error:
-        raise Die(FAILED, because(b"setuidgid: fatal: unable to setgid", error)) from None
-    try:
+        identity.take_groups(gid, others)
+        verb = b"setuid"
         identity.take_user(uid)
     except OSError as error:
-        raise Die(FAILED, because(b"setuidgid: fatal: unable to setuid", error)) from None
+        raise Die(FAILED, because(b"setuidgid: fatal: unable to " + verb, error)) from None
+
+
+def _setuser(plan: Plan, name: bytes) -> None:
+    """In daemontools-encore's order: it is root who enters the home, so that may lie below a folder
+    which is closed to the account."""
+    account = identity.find_account(name)
+    if account is None:
+        raise _unknown(b"setuser", name)
+    login = login_changes(account.home, account.shell, account.name, account.uid, account.gid)
+    plan.environ = changed(plan.environ, login)
+    verb = b"chdir to " + account.home
+    try:
+        os.chdir(account.home)
+        verb = b"setgid"
+        identity.take_groups(account.gid)
+        verb = b"initgroups"
+        identity.take_all_groups(account)
+        verb = b"setuid"
+        identity.take_user(account.uid)
+    except OSError as error:
+        raise Die(FAILED, because(b"setuser: fatal: unable to " + verb, error)) from None
 
 
 def _envuidgid(plan: Plan, account: bytes) -> None:
-    plan.environ = changed(plan.environ, account_changes(*_account(b"envuidgid", account)))
+    """Of several gids the first: there is one variable for them, as with chpst -U."""
+    uid, gid, *_ = _ids(b"envuidgid", account)
+    plan.environ = changed(plan.environ, account_changes(uid, gid))
 
 
-def _envdir(plan: Plan, folder: bytes) -> None:
-    plan.environ = changed(plan.environ, read_changes(folder))
+def _envdir(plan: Plan, path: bytes, is_file: bool) -> None:
+    plan.environ = changed(plan.environ, read_file(path) if is_file else read_changes(path))
 
 
 def _softlimit(plan: Plan, wanted: list[tuple[str, int | None]]) -> None:
@@ -108,6 +130,7 @@ def _fghack(plan: Plan) -> None:
 
 _STEPS: "dict[bytes, tuple[Callable[..., tuple[tuple[object, ...], list[bytes]]], Callable[..., None]]]" = {
     b"setuidgid": (chain.setuidgid, _setuidgid),
+    b"setuser": (chain.setuser, _setuser),
     b"envuidgid": (chain.envuidgid, _envuidgid),
     b"envdir": (chain.envdir, _envdir),
     b"softlimit": (chain.softlimit, _softlimit),
@@ -146,11 +169,23 @@ def carry_out(
         tool, words = name, words[1:]
 
 
-def _account(tool: bytes, account: bytes) -> tuple[int, int]:
-    found = identity.find_account(account)
-    if found is None:
-        raise Die(FAILED, tool + b": fatal: unknown account " + account)
-    return found
+def _ids(tool: bytes, word: bytes) -> tuple[int, ...]:
+    """uid, gid and further gids of an account or of numbers. A name that is all digits wins, as in C.
+
+    Of a bare uid that no account has, no gid is known, and none is invented."""
+    account = identity.find_account(word)
+    if account is None:
+        uid, gids = chain.numeric_ids(word) or (None, [])
+        if uid is not None and gids:
+            return (uid, *gids)
+        account = None if uid is None else identity.account_of(uid)
+    if account is None:
+        raise _unknown(tool, word)
+    return account.uid, account.gid
+
+
+def _unknown(tool: bytes, word: bytes) -> Die:
+    return Die(FAILED, tool + b": fatal: unknown account " + word)
 
 
 def _basename(word: bytes) -> bytes:

@@ -6,19 +6,44 @@ import pwd
 _UNSIGNED = 0xFFFFFFFF
 
 
-def find_account(name: bytes) -> tuple[int, int] | None:
-    """(uid, gid) of an account, None if there is none of that name."""
+class Account:
+    """What the account database says of an account."""
+
+    __slots__ = ("gid", "home", "name", "shell", "uid")
+
+    def __init__(self, found: pwd.struct_passwd) -> None:
+        self.name = os.fsencode(found.pw_name)
+        self.uid = found.pw_uid & _UNSIGNED
+        self.gid = found.pw_gid & _UNSIGNED
+        self.home = os.fsencode(found.pw_dir)
+        self.shell = os.fsencode(found.pw_shell)
+
+
+def find_account(name: bytes) -> Account | None:
+    """None if there is none of that name, or, as in C, if nobody can tell."""
     try:
-        found = pwd.getpwnam(os.fsdecode(name))
-    except KeyError:
+        return Account(pwd.getpwnam(os.fsdecode(name)))
+    except (KeyError, OSError):
         return None
-    return found.pw_uid & _UNSIGNED, found.pw_gid & _UNSIGNED
 
 
-def take_group(gid: int) -> None:
-    """Have `gid` and no other group. Raises OSError."""
-    os.setgroups([gid])
+def account_of(uid: int) -> Account | None:
+    """The first account that has this uid; None as above."""
+    try:
+        return Account(pwd.getpwuid(uid))
+    except (KeyError, OSError):
+        return None
+
+
+def take_groups(gid: int, others: "tuple[int, ...] | list[int]" = ()) -> None:
+    """Have the group `gid`, these others, and no more. Raises OSError."""
+    os.setgroups([gid, *others])
     os.setgid(gid)
+
+
+def take_all_groups(account: Account) -> None:
+    """Have the supplementary groups that the group database gives an account. Raises OSError."""
+    os.initgroups(os.fsdecode(account.name), account.gid)
 
 
 def take_user(uid: int) -> None:

@@ -13,7 +13,13 @@ SETLOCK = chain.usage(b"setlock")
 ASKED = [
     (chain.setuidgid, [b"u", b"p", b"-x"], (b"u",), [b"p", b"-x"]),
     (chain.envuidgid, [b"u", b""], (b"u",), [b""]),
-    (chain.envdir, [b"-d", b"p"], (b"-d",), [b"p"]),
+    (chain.setuser, [b"u", b"p", b"-x"], (b"u",), [b"p", b"-x"]),
+    (chain.envdir, [b"-d", b"p"], (b"-d", False), [b"p"]),
+    (chain.envdir, [b"--", b"-f", b"p"], (b"--", False), [b"-f", b"p"]),
+    (chain.envdir, [b"-fx", b"p"], (b"-fx", False), [b"p"]),
+    (chain.envdir, [b"./-f", b"p"], (b"./-f", False), [b"p"]),
+    (chain.envdir, [b"d", b"-f", b"p"], (b"d", False), [b"-f", b"p"]),
+    (chain.envdir, [b"-f", b"x", b"p", b"-f"], (b"x", True), [b"p", b"-f"]),
     (chain.pgrphack, [b"p", b"a"], (), [b"p", b"a"]),
     (chain.fghack, [b"--"], (), [b"--"]),
     (chain.softlimit, [b"p"], ([],), [b"p"]),
@@ -36,7 +42,10 @@ REFUSED = [
     (chain.setuidgid, [], 100, b"setuidgid: usage: setuidgid account child"),
     (chain.setuidgid, [b"u"], 100, b"setuidgid: usage: setuidgid account child"),
     (chain.envuidgid, [b"u"], 100, b"envuidgid: usage: envuidgid account child"),
+    (chain.setuser, [b"u"], 100, b"setuser: usage: setuser account child"),
     (chain.envdir, [b"d"], 111, b"envdir: usage: envdir dir child"),
+    (chain.envdir, [b"-f"], 111, b"envdir: usage: envdir dir child"),
+    (chain.envdir, [b"-f", b"x"], 111, b"envdir: usage: envdir -f file child"),
     (chain.pgrphack, [], 100, b"pgrphack: usage: pgrphack child"),
     (chain.fghack, [], 100, b"fghack: usage: fghack child"),
     (chain.softlimit, [b"-o1"], 100, SOFTLIMIT),
@@ -64,6 +73,21 @@ def test_refused(parse, words, code, message) -> None:  # type: ignore[no-untype
     with pytest.raises(Die) as refusal:
         parse(words)
     assert (refusal.value.code, refusal.value.message) == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("word", "ids"),
+    [
+        (b"0", (0, [])), (b"1000", (1000, [])), (b"007", (7, [])), (b"4294967294", (4294967294, [])),
+        (b"1:2", (1, [2])), (b":1:2", (1, [2])), (b":1:2:3:4", (1, [2, 3, 4])), (b"1:2:3", (1, [2, 3])),
+        (b"4294967295", None), (b"1:4294967295", None), (b"1:2:4294967295", None), (b"9" * 5000, None),
+        (b"", None), (b":", None), (b":1", None), (b"1:", None), (b"1::2", None), (b"::1:2", None),
+        (b"-1", None), (b"+1", None), (b"1 ", None), (b"0x10", None), (b"1_0", None), (b"nobody", None),
+        (b"1:nogroup", None), (b"\xd9\xa1", None),
+    ],
+)  # fmt: skip
+def test_numeric_ids(word: bytes, ids: object) -> None:
+    assert chain.numeric_ids(word) == ids
 
 
 def test_every_letter_of_the_usage_is_a_limit() -> None:

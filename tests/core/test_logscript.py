@@ -40,10 +40,10 @@ def test_settings_hold_for_the_folders_after_them() -> None:
     ("words", "stamped"),
     [
         ([], False), ([b""], False), ([b"t"], True), ([b"tx"], True), ([b"./d", b"t"], False),
-        ([b"T"], False), ([b"", b"t"], False),
+        ([b"T"], True), ([b"Tx", b"t"], True), ([b"-*", b"T"], False), ([b"", b"t"], False),
     ],
 )  # fmt: skip
-def test_t_is_only_the_first(words: list[bytes], stamped: bool) -> None:
+def test_t_or_T_is_only_the_first(words: list[bytes], stamped: bool) -> None:
     assert Script(words).stamped == stamped
 
 
