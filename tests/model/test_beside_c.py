@@ -265,6 +265,9 @@ class Lane:
         up, paused, _ = shape(self.before[0])
         last = (ENDING + b"c" if paused else ENDING) if up else STARTING
         end = next((place for place, letter in enumerate(letters) if letter in last), len(letters))
+        if up and b"p" in letters[:end]:
+            # What has not stopped yet may still die of what is sent behind STOP.
+            return letters[:end]
         return letters[: end + 1]
 
     def judge(self) -> None:
