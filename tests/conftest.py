@@ -1,3 +1,6 @@
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,3 +11,14 @@ from support.services import Services
 def services(tmp_path: Path) -> Services:
     """An empty folder of services."""
     return Services(tmp_path)
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that every user can reach: tmp_path is below one that is ours alone."""
+    folder = Path(tempfile.mkdtemp(prefix="svpy-reachable-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
