@@ -175,7 +175,7 @@ class LogFolder:
         yield "remove", (name,), self._warning(b"unable to remove ", b"/" + name)
         names = yield "names", (), self._warning(b"unable to read ", b"")
         for surplus in oldest_surplus(names, self._keep):
-            # C tries again at once and for ever, without a word.
+            # C says of the folder that it is unable to read it, and pauses as well.
             yield "remove", (surplus,), self._warning(b"unable to remove ", b"/" + surplus)
 
     def close(self) -> "Steps":

@@ -141,10 +141,24 @@ class Sorter:
         script = self._script
         selected = [self._selected(index, pieces) for index in range(len(script.selections))]
         joined = [b"".join([text for _, text in taken]) for taken in selected]
-        alerts = b"".join([_shown(what, text) for index in script.alerts for what, text in selected[index]])
+        alerts = self._alerts(pieces, selected)
         last = [(number, _last_line(selected[index])) for number, (_, index) in enumerate(script.statuses)]
         blocks = [(number, joined[folder.selection]) for number, folder in enumerate(script.folders)]
         return Output(alerts, [pair for pair in last if pair[1]], [pair for pair in blocks if pair[1]])
+
+    def _alerts(
+        self, pieces: list[tuple[int, bytes, bytes]], selected: list[list[tuple[int, bytes]]]
+    ) -> bytes:
+        """What every `e` shows. Where there are several, a line is shown by each before the next line is."""
+        actions = self._script.alerts
+        if len(actions) > 1:
+            return b"".join([
+                _shown(what, text)
+                for piece in _one_by_one(pieces)
+                for index in actions
+                for what, text in self._selected(index, [piece])
+            ])  # fmt: skip
+        return b"".join([_shown(what, text) for index in actions for what, text in selected[index]])
 
     def _selected(self, index: int, pieces: list[tuple[int, bytes, bytes]]) -> list[tuple[int, bytes]]:
         """The pieces that a selection gets, stamped."""
@@ -162,6 +176,17 @@ class Sorter:
             elif self._long_taken[index]:
                 taken.append((REST, data))
         return taken
+
+
+def _one_by_one(pieces: list[tuple[int, bytes, bytes]]) -> list[tuple[int, bytes, bytes]]:
+    """The pieces, each line of `LINES` in one of its own."""
+    single = []
+    for what, stamp, data in pieces:
+        if what == LINES:
+            single += [(LINES, stamp, line + NEWLINE) for line in data.split(NEWLINE)[:-1]]
+        else:
+            single.append((what, stamp, data))
+    return single
 
 
 def _stamped(lines: bytes, stamp: bytes) -> bytes:

@@ -96,6 +96,8 @@ class LogFiles:
         except OSError:
             pass  # If it is not there, opening it says why.
         self._folder_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._start_fd)
+        # A folder that may be read and not entered is one that cannot be opened.
+        self.enter()
 
     def lock(self) -> None:
         self._lock_fd = os.open(b"lock", _APPEND, 0o600, dir_fd=self._folder_fd)
@@ -220,7 +222,7 @@ class StatusFile:
 
     def __init__(self, path: bytes, start_fd: int) -> None:
         """Open it, or make it with mode 0600. Raises Die."""
-        self._trouble = WARNING + b"unable to write " + path + b", pausing"
+        self._path = path
         flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             self._fd = os.open(path, flags, 0o600, dir_fd=start_fd)
@@ -233,7 +235,8 @@ class StatusFile:
             try:
                 if os.pwrite(self._fd, content, 0) == len(content):
                     return
-                trouble = self._trouble + b": " + error_text(errno.ENOSPC)
+                trouble = OSError(errno.ENOSPC, "")
             except OSError as error:
-                trouble = because(self._trouble, error)
-            pauses.after(trouble)
+                trouble = error
+            what = b"move to beginning of " if trouble.errno == errno.ESPIPE else b"write "
+            pauses.after(because(WARNING + b"unable to " + what + self._path + b", pausing", trouble))

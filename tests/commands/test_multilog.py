@@ -421,7 +421,7 @@ def test_a_gigabyte_without_a_newline(tmp_path: Path) -> None:
         while both.process.poll() is None:
             for path in Path("/proc").glob("[0-9]*/comm"):
                 try:
-                    if path.read_text() == "multilog\n" and (path.parent / "cwd").resolve() == tmp_path:
+                    if path.read_text() == "multilog\n" and (path.parent / "cwd").resolve() == tmp_path / "d":
                         peak = re.search(r"VmHWM:\s+(\d+)", (path.parent / "status").read_text())
                         peak_kb = max(peak_kb, int(peak[1]) if peak else 0)
                 except OSError:

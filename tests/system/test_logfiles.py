@@ -27,6 +27,12 @@ ENVIRON = [b"PATH=/bin:/usr/bin"]
 MODES = {"current": 0o644, "lock": 0o600, "state": 0o644}
 
 
+@pytest.fixture(autouse=True)
+def back_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens a log folder is in it afterwards."""
+    monkeypatch.chdir("/")
+
+
 class Crash(Exception):
     pass
 
