@@ -18,6 +18,7 @@ from support import namespaces
 from support.processes import BIN, DEADLINE_S, Running, eventually, run
 
 TESTS = Path(__file__).resolve().parent.parent
+PRIVATE_HOST = (TESTS / "standin/private-host",)
 SERVICES = ("qmail-send", "qmail-smtpd")
 SUPERVISED = tuple(name + log for name in SERVICES for log in ("", "/log"))
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -51,14 +52,20 @@ class Host:
     """`with Host() as host: host.link(*SERVICES); …`.
 
     `pid_1`: svscan itself is PID 1 of the namespace; otherwise it is an ordinary child of a waiter.
-    `environment`: more for svscan's, which is PATH and HOME otherwise."""
+    `environment`: more for svscan's, which is PATH and HOME otherwise.
+    `maker`: the program that makes its root and executes the rest of its words, and its first words."""
 
     def __init__(
-        self, pid_1: bool = False, environment: dict[str, str] | None = None, bin_dir: Path = BIN
+        self,
+        pid_1: bool = False,
+        environment: dict[str, str] | None = None,
+        bin_dir: Path = BIN,
+        maker: tuple[Path, ...] = PRIVATE_HOST,
     ) -> None:
         self.pid_1 = pid_1
         self.bin_dir = bin_dir
         self.environment = environment or {}
+        self.maker = maker
 
     def __enter__(self) -> Host:
         svscan = [
@@ -73,7 +80,7 @@ class Host:
         # A session of its own: a signal to a whole group must not reach the tests.
         self.outside = Running(
             *namespaces.UNSHARE,
-            *(TESTS / "standin" / "private-host", self.bin_dir, *svscan),
+            *(*self.maker, self.bin_dir, *svscan),
             start_new_session=True,
         )
         try:
@@ -105,12 +112,15 @@ class Host:
 
     def command(self, *argv: str, **options: object) -> subprocess.CompletedProcess[bytes]:
         """Run a command inside, as root, to its end."""
-        inside = ("nsenter", "-t", str(self.init_pid), "-m", "-n", "-p", "-u", "-i", "--")
         settings: dict[str, object] = {
             "env": {"PATH": f"{self.bin_dir}:{SYSTEM_PATH}", "HOME": "/"},
             **options,
         }
-        return run(*inside, *argv, **settings)
+        return run(*self.inside(*argv), **settings)
+
+    def inside(self, *argv: str) -> tuple[str, ...]:
+        """The words that run a command inside."""
+        return ("nsenter", "-t", str(self.init_pid), "-m", "-n", "-p", "-u", "-i", "--", *argv)
 
     def link(self, *names: str) -> None:
         for name in names:
