@@ -74,9 +74,15 @@ def close(folder_fd: int) -> None:
 
 
 def make_supervise(folder_fd: int) -> None:
-    """Make `supervise/`, mode 0700. What goes wrong shows when it is used, as in C."""
+    """Make `supervise/`, mode 0700, or what it leads to if it is a symlink to a place that was emptied,
+    as /run is by a boot (Debian's daemontools does so). What goes wrong shows when it is used, as in C."""
     try:
         os.mkdir(b"supervise", 0o700, dir_fd=folder_fd)
+    except FileExistsError:
+        try:
+            os.mkdir(os.readlink(b"supervise", dir_fd=folder_fd), 0o700, dir_fd=folder_fd)
+        except OSError:
+            pass
     except OSError:
         pass
 
