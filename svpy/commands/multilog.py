@@ -16,7 +16,7 @@ from svpy.system.environment import inherited
 from svpy.system.logfiles import LogFiles, Pauses, StatusFile, carry_out
 from svpy.system.loginput import READ_BYTES, Input
 from svpy.system.tell import because, write_all
-from svpy.system.title import become
+from svpy.system.title import take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def run(
     import_for(words)
     os.umask(0o022)
     reserve_standard()
-    become(b"multilog", words)
+    take(b"multilog", words)
     Multilog(words, Pauses(sleep), clock_ns).log()
     return 0
 

@@ -14,6 +14,9 @@ def run(words: list[bytes]) -> int:
         from svpy.core.catalogue import usage
 
         raise Die(USAGE, usage(b"supervise"))
+    from svpy.system.title import take
+
+    take(PROGRAM, words)
     try:
         os.chdir(words[0])
     except OSError as error:

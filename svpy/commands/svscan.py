@@ -11,9 +11,11 @@ def run(words: list[bytes]) -> int:
     import os
 
     from svpy.system.signals import ignore_hangup
+    from svpy.system.title import take
 
     # It means "scan now", which is about to be done.
     ignore_hangup()
+    take(PROGRAM, words)
     folder = words[0] if words else b"."
     try:
         os.chdir(folder)
@@ -22,7 +24,7 @@ def run(words: list[bytes]) -> int:
     # trio takes ten times longer to import than a wrong folder takes to be told.
     from svpy.daemon.main import host_all
 
-    host_all(PROGRAM, words)
+    host_all(PROGRAM)
     return 0
 
 

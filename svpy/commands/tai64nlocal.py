@@ -4,9 +4,11 @@ from svpy.core.localtime import Localizer
 from svpy.system.calendar import local_time
 from svpy.system.entry import entry
 from svpy.system.stream import rewrite
+from svpy.system.title import take
 
 
 def run(words: list[bytes]) -> int:
+    take(b"tai64nlocal", words)
     return rewrite(Localizer(local_time).rewrite)
 
 

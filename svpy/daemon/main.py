@@ -9,32 +9,30 @@ from svpy.daemon.hosted import Refused
 from svpy.daemon.supervise import supervise
 from svpy.daemon.supervisor import Supervisor
 from svpy.daemon.svscan import Svscan
-from svpy.system import descriptors, environment, folders, signals, tell, title
+from svpy.system import descriptors, environment, folders, signals, tell
 from svpy.system.children import Starter
 
 
-def host_all(program: bytes, words: list[bytes]) -> None:
+def host_all(program: bytes) -> None:
     """Be svscan on the current folder until stopped."""
-    trio.run(Svscan(_supervisor(program, words), folders.open_folder(b".")).run)
+    trio.run(Svscan(_supervisor(program), folders.open_folder(b".")).run)
 
 
 def host_one(program: bytes, name: bytes) -> None:
     """Be supervise on the current folder, called `name`, until told to leave. Raises Die."""
-    supervisor = _supervisor(program, [name])
+    supervisor = _supervisor(program)
     try:
         trio.run(supervise, supervisor, name)
     except Refused as refused:
         raise Die(FAILED, program + b": fatal: " + refused.message) from refused
 
 
-def _supervisor(program: bytes, words: list[bytes]) -> Supervisor:
-    """Standard descriptors reserved, limit raised, title set, no signal blocked; the services are
-    given what was there before."""
+def _supervisor(program: bytes) -> Supervisor:
+    """Standard descriptors reserved, limit raised, no signal blocked; the services are given what was
+    there before."""
     signals.unblock_all()
     descriptors.reserve_standard()
     tell.never_block()
     nofile_soft = descriptors.raise_limit()
-    title.become(program, words)
-    title.release()
     home_fd = folders.open_folder(b".")
     return Supervisor(program, Starter(environment.inherited(), nofile_soft, home_fd))

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MULTILOG = b"multilog"
+_STAYING = {_MULTILOG, b"fghack", b"setlock"}
+"""Those that may be seen for longer, by ps."""
 _RESERVE_BYTES = 1 << 20
 _ENDING_HEADROOM_BYTES = 32 << 20
 
@@ -39,13 +41,15 @@ _ENDING_HEADROOM_BYTES = 32 << 20
 class Plan:
     """What the steps so far have changed and what waits for the end.
 
-    `environ`: the entries the program is to get. `memory`: soft limits by resource."""
+    `environ`: the entries the program is to get. `memory`: soft limits by resource. `words`: what
+    follows the name of the tool at work, all of it."""
 
-    __slots__ = ("environ", "memory")
+    __slots__ = ("environ", "memory", "words")
 
     def __init__(self, environ: list[bytes]) -> None:
         self.environ = environ
         self.memory: dict[str, int] = {}
+        self.words: list[bytes] = []
 
 
 def _setuidgid(plan: Plan, account: bytes) -> None:
@@ -106,6 +110,8 @@ def _softlimit(plan: Plan, wanted: list[tuple[str, int | None]]) -> None:
 
 
 def _setlock(plan: Plan, path: bytes, wait: bool, silent: bool) -> None:
+    if wait:
+        title.become(b"setlock", plan.words)
     verb = b"open "
     try:
         fd = locks.open_lock(path)
@@ -125,7 +131,7 @@ def _pgrphack(plan: Plan) -> None:
 
 
 def _fghack(plan: Plan) -> None:
-    foreground.split()
+    foreground.split(plan.words)
 
 
 _STEPS: "dict[bytes, tuple[Callable[..., tuple[tuple[object, ...], list[bytes]]], Callable[..., None]]]" = {
@@ -152,10 +158,12 @@ def carry_out(
     multilog = None
     if _MULTILOG in own:
         multilog = load_multilog(words)
+    if tool in _STAYING or not _STAYING.isdisjoint(own):
         title.hold()
     plan = Plan(environment.inherited())
     while True:
         parse, act = _STEPS[tool]
+        plan.words = words
         arguments, words = parse(words)
         path = search_path(plan.environ)
         act(plan, *arguments)

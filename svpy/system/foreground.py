@@ -3,18 +3,19 @@
 import os
 
 from svpy.core.errors import FAILED, Die
+from svpy.system import title
 from svpy.system.tell import because
 
 _FATAL = b"fghack: fatal: "
 _COPIES = 30
 
 
-def split() -> None:
+def split(words: list[bytes]) -> None:
     """Returns in a child, which goes on with the chain. It holds the writing end of a pipe thirty-one
     times, inheritable, so that a daemon which closes a few descriptors keeps some.
 
-    The parent waits until all of them are closed, then ends as the child did: raises Die with its
-    exit code, or 111 if a signal killed it."""
+    The parent is seen as fghack with the arguments `words`. It waits until all of them are closed, then
+    ends as the child did: raises Die with its exit code, or 111 if a signal killed it."""
     try:
         read_fd, write_fd = os.pipe2(0)
     except OSError as error:
@@ -25,9 +26,12 @@ def split() -> None:
         raise Die(FAILED, because(_FATAL + b"unable to fork", error)) from None
     if pid == 0:
         os.close(read_fd)
+        title.release()
+        title.hold()  # its own memory, while it may still be opened
         _multiply(write_fd)
         return
     os.close(write_fd)
+    title.take(b"fghack", words)
     _wait_closed(read_fd)
     raise Die(_exit_code(pid))
 

@@ -4,14 +4,20 @@ Rules of this module:
 
 - the command line is written over the one the process was started with, so it cannot be longer
   than that; what is too long is cut, what is left over is zeroed;
-- nobody depends on a title to work: what goes wrong is ignored.
+- nobody depends on a title to work: what goes wrong is ignored;
+- a title is for those who stay: a command that is over in a moment is not worth the calls;
+- what is held open for it stays out of the way of the numbers that programs are handed.
 
 python-prctl's set_proctitle was tried and left: it looks for the memory through environ[0], so in
 a process with an empty environment (`env -i`) it crashes; it takes text in UTF-8 only; and prctl
 takes two milliseconds to import. /proc/self/mem writes the same bytes and needs none of it.
 """
 
+import fcntl
 import os
+
+_LEAST_FDS = (512, 64)
+"""Above the descriptors that fghack and setlock hand on, or those of one fghack where the limit is low."""
 
 _comm_fd = -1
 _mem_fd = -1
@@ -25,10 +31,10 @@ def hold() -> None:
         return
     try:
         _place = _argv_place()
-        _comm_fd = os.open(b"/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
-        _mem_fd = os.open(b"/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+        _comm_fd = _open_high(b"/proc/self/comm")
+        _mem_fd = _open_high(b"/proc/self/mem")
     except (OSError, ValueError, IndexError):
-        pass
+        release()
 
 
 def become(name: bytes, words: list[bytes]) -> None:
@@ -46,13 +52,32 @@ def become(name: bytes, words: list[bytes]) -> None:
         pass
 
 
+def take(name: bytes, words: list[bytes]) -> None:
+    """`become`, once and for all: nothing is held open after it."""
+    become(name, words)
+    release()
+
+
 def release() -> None:
-    """Close what `hold` opened: for who stays for years and has taken its title."""
+    """Close what `hold` opened. In a child of fork(2) it is the parent's memory that is open."""
     global _comm_fd, _mem_fd
     for fd in (_comm_fd, _mem_fd):
         if fd >= 0:
             os.close(fd)
     _comm_fd = _mem_fd = -1
+
+
+def _open_high(path: bytes) -> int:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        for least in _LEAST_FDS:
+            try:
+                return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, least)
+            except OSError:
+                continue
+        raise OSError
+    finally:
+        os.close(fd)
 
 
 def _argv_place() -> tuple[int, int]:

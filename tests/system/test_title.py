@@ -49,3 +49,41 @@ def test_a_title_too_long_is_cut_and_spares_the_environment() -> None:
     assert cmdline.startswith(b"a-name-longer-than-comm\0x\0zzz")
     assert len(cmdline) < 2000
     assert environ == b"A=1"
+
+
+HELD = """
+import os, resource, sys
+from svpy.system import title
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), 4096))
+def held():
+    for fd in range(700):
+        try:
+            name = os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))
+        except FileNotFoundError:
+            continue
+        if name in ("comm", "mem"):
+            print(fd, name)
+title.hold()
+held()
+title.take(b"taken", [])
+print("then")
+held()
+with open("/proc/self/comm") as file:
+    print(file.read(), end="")
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "held"),
+    [
+        ("1024", ["512 comm", "513 mem", "then", "taken"]),
+        ("250", ["64 comm", "65 mem", "then", "taken"]),
+        ("60", ["then", "python"]),
+    ],
+)
+def test_what_is_held_for_a_title_is_out_of_the_way(limit: str, held: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELD, limit], capture_output=True, timeout=DEADLINE_S, text=True
+    )
+    assert (done.stdout.splitlines()[: len(held) - 1], done.stderr) == (held[:-1], "")
+    assert done.stdout.splitlines()[-1].startswith(held[-1])
