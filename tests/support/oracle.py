@@ -6,7 +6,8 @@ How a side is run:
   is said of it need not be made equal afterwards;
 - `PATH` is `tools` (a link beside the scene to the side's commands), the folder of `see`, and the
   system's; nothing else but `HOME=/` is in the environment, unless the scenario says so;
-- as the leader of a session, with umask 022, default signals, stdin from /dev/null or a pipe.
+- as the leader of a session, with umask 022, default signals, no core dumps unless it asks for them,
+  stdin from /dev/null or a pipe.
 
 What is compared: exit code, both outputs, and everything that lies in the scene afterwards. `see`,
 a program on the scene's PATH, prints all that an executed program finds; `see FILE` appends it there.
@@ -19,6 +20,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import resource
 import shutil
 import signal
 import stat
@@ -46,30 +48,28 @@ tell() {
 	printf 'environment: '
 	/bin/cat /proc/$$/environ
 	echo
-	while read -r name value; do
-		case $name in
-		Umask:|Uid:|Gid:|Groups:|Sig[BI]*|Cap*|NoNewPrivs:|Seccomp:) echo "$name" $value ;;
-		esac
-	done </proc/$$/status
-	read -r pid _ _ ppid group session _ </proc/$$/stat
-	case $pid in $session) echo "leads a session" ;; esac
-	case $pid in $group) echo "leads a group" ;; esac
-	case $ppid in $group) echo "in its parent's group" ;; esac
-	read -r value </proc/$$/oom_score_adj
-	echo "oom_score_adj: $value"
-	/usr/bin/find /proc/$$/cwd /proc/$$/fd -type l -printf '%h %f %l\n' | while read -r folder fd target; do
-		case $folder$target in
-		*/fd*/bin/see) continue ;;
-		*/fd*)
-			flags=
-			while read -r name value; do
-				case $name in flags:|pos:) flags="$flags $value" ;; esac
-			done </proc/$$/fdinfo/$fd
-			echo "descriptor $fd: $target$flags" ;;
-		*) echo "cwd: $target" ;;
-		esac
-	done
-	while read -r line; do echo "$line"; done </proc/$$/limits
+	/usr/bin/find /proc/$$/cwd /proc/$$/fd -type l -printf '%f %l\n' | /usr/bin/awk -v proc=/proc/$$ '
+		BEGIN {
+			while ((getline line <(proc "/status")) > 0)
+				if (line ~ /^(Umask|[UG]id|Groups|Sig(Blk|Ign)|Cap...|NoNewPrivs|Seccomp):/) print line
+			getline line <(proc "/stat")
+			split(line, stat, " ")
+			if (stat[1] == stat[6]) print "leads a session"
+			if (stat[1] == stat[5]) print "leads a group"
+			if (stat[4] == stat[5]) print "in the group of its parent"
+			getline line <(proc "/oom_score_adj")
+			print "oom_score_adj:", line
+		}
+		$1 == "cwd" { print; next }
+		/ \/.*\/bin\/see$/ { next }
+		{
+			flags = ""
+			while ((getline line <(proc "/fdinfo/" $1)) > 0)
+				if (line ~ /^(pos|flags):/) flags = flags " " line
+			print "descriptor", $0, flags
+		}
+		END { while ((getline line <(proc "/limits")) > 0) print line }
+	'
 }
 if [ $# -gt 0 ]; then (tell "$@") >>"$1"; else (tell); fi
 exit 0
@@ -272,18 +272,23 @@ def _run(scenario: Scenario, tools: Path, box: Path) -> Outcome:
     (box / "bin/see").chmod(0o755)
     if scenario.prepare:
         scenario.prepare(scene)
+    core = resource.getrlimit(resource.RLIMIT_CORE)
     account = {"user": scenario.user, "group": scenario.user, "extra_groups": []}
-    process = subprocess.Popen(
-        scenario.argv or ("/bin/sh", "-c", scenario.script),
-        cwd=scene,
-        env=_environment(scenario, box),
-        stdin=subprocess.DEVNULL if scenario.stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        umask=0o022,
-        **(account if scenario.user is not None else {}),  # type: ignore[arg-type]
-    )
+    resource.setrlimit(resource.RLIMIT_CORE, (0, core[1]))
+    try:
+        process = subprocess.Popen(
+            scenario.argv or ("/bin/sh", "-c", scenario.script),
+            cwd=scene,
+            env=_environment(scenario, box),
+            stdin=subprocess.DEVNULL if scenario.stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            umask=0o022,
+            **(account if scenario.user is not None else {}),  # type: ignore[arg-type]
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, core)
     with process:
         try:
             if scenario.meanwhile:
