@@ -13,7 +13,7 @@ STATUS = (
 )
 """A status file as it must be the same on both sides."""
 
-GLIBCS_OWN = (rb"SigIgn: 0000000180000000", b"SigIgn: 0000000000000000")
+GLIBCS_OWN = (rb"(SigIgn:\s)0000000180000000", rb"\g<1>0000000000000000")
 """posix_spawn leaves glibc's two internal signals ignored, which nothing can send; C's fork does not."""
 
 PRELUDE = r"""
