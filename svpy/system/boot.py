@@ -7,15 +7,14 @@ from svpy.system.environment import mapping
 
 
 def silence() -> None:
-    """stdin, stdout and stderr on /dev/null. Raises OSError."""
-    fd = os.open(b"/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    for standard in range(3):
-        if standard != fd:
+    """stdin, stdout and stderr on /dev/null, one to read and two to write. Raises OSError."""
+    for standard, flags in enumerate((os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)):
+        fd = os.open(b"/dev/null", flags | os.O_CLOEXEC)
+        if fd == standard:
+            os.set_inheritable(fd, True)
+        else:
             os.dup2(fd, standard)
-    if fd > 2:
-        os.close(fd)
-    else:
-        os.set_inheritable(fd, True)
+            os.close(fd)
 
 
 def services(folder: bytes) -> list[bytes]:
