@@ -54,21 +54,18 @@ def test_svinfo_reads_the_status(host: ClientHost) -> None:
 
 
 def test_svinitd_controls_like_an_init_script(host: ClientHost) -> None:
-    host.make("daemon", "trap 'touch reread' HUP; touch ready; while :; do sleep 1 & wait; done")
+    host.make("daemon", "trap 'touch reread' HUP; touch ready.$$; while :; do sleep 1 & wait; done")
     host.link_from("/etc/service", "daemon")
 
     def init(word: str, done: str) -> None:
-        assert host.say("svinitd", "daemon", word).startswith(f"{done} supervised daemon... Done\n"[:-1])
+        assert host.say("svinitd", "daemon", word) == f"{done} supervised daemon... Done\n"
 
     for word, done in (("restart", "Restarting"), ("force-reload", "Force-reloading")):
         before = host.pids("daemon")
         init(word, done)
         host.wait_restarted(before)
-    host.path("/etc/service/daemon/ready").unlink(missing_ok=True)
-    before = host.pids("daemon")
-    init("restart", "Restarting")
-    host.wait_restarted(before)
-    eventually(host.path("/etc/service/daemon/ready").exists, "its trap")
+    ready = host.path(f"/etc/service/daemon/ready.{host.state('daemon').pid}")
+    eventually(ready.exists, "its trap")
     init("reload", "Reloading")
     eventually(host.path("/etc/service/daemon/reread").exists, "its HUP")
     init("stop", "Stopping")
