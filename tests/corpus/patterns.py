@@ -315,7 +315,7 @@ def pgrphack(scene: Scene) -> Facts:
     {
         "holder": True,
         "-n": b"setlock: fatal: unable to lock ../setlock/lock: temporary failure",
-        "-nx": "0",
+        "-nx": ["0", b""],
         "-nx got it": False,
         "then": "one of them",
     },
@@ -331,7 +331,7 @@ def setlock(scene: Scene) -> Facts:
     facts = {
         "holder": holder.alive(),
         "-n": (scene.folder("setlock-n") / "said").read_bytes().splitlines()[0],
-        "-nx": scene.lines("setlock-nx/codes", 1)[-1],
+        "-nx": [scene.lines("setlock-nx/codes", 1)[0], (scene.folder("setlock-nx") / "said").read_bytes()],
         "-nx got it": (scene.folder("setlock-nx") / "got").exists(),
     }
     scene.svc("-d", "setlock")
