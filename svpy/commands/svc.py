@@ -1,17 +1,15 @@
-"""svc -udopchaitkxq12w DIR...: write letters into each DIR's control fifo; exits 0 even if one has none.
+"""svc -udopchaitkxq12w+=Ll DIR...: write letters into each DIR's control fifo; exits 0 even if one has none.
 
-What was sent is visible to svstat when svc ends: behind the letters stands a byte that means nothing,
+What was sent is visible to svstat when svc ends: behind the letters stands a byte that only ends them,
 which a supervise takes out of the fifo when it has published what came before, and svc waits for
 that, a moment at most. C does not wait: who asks at once can be told the old state."""
 
-from svpy.core import options
-from svpy.core.control import LETTERS, summary
+from svpy.core import control, options
 from svpy.system.entry import entry
 from svpy.system.origin import Origin
 from svpy.system.supervised import NotTold, tell, wait_until_taken
 from svpy.system.tell import say
 
-NOTHING = b"\n"
 TAKEN_WITHIN_S = 0.1
 """A C supervise may be deaf for a second; that is not worth waiting for."""
 
@@ -20,10 +18,9 @@ AT_ONCE = 200
 
 
 def run(words: list[bytes]) -> int:
-    allowed = b"".join(row.letter for row in LETTERS)
-    chosen, folders = options.parse(b"svc", allowed, words, b"svc options: " + summary())
-    letters = b"".join(dict.fromkeys(letter for letter, _ in chosen))
-    message = letters + NOTHING if letters else b""
+    allowed = b"".join(row.letter for row in control.LETTERS)
+    chosen, folders = options.parse(b"svc", allowed, words, b"svc options: " + control.summary())
+    message = control.message([letter for letter, _ in chosen])
     origin = Origin(b"svc")
     told: list[int] = []
     for folder in folders:

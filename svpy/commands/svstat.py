@@ -1,4 +1,8 @@
-"""svstat DIR...: one line for each DIR on stdout; exits 0 whatever they say."""
+"""svstat [-l] [-L] DIR...: one line for each DIR on stdout; exits 0 whatever they say.
+
+A logger that is a file in its service's folder has a line of its own behind the service's; -l leaves it
+out, -L leaves the service out, as daemontools-encore's svstat has it. They are options only before the
+first DIR, each a word: any other word is a folder, as in C, which has none."""
 
 import errno
 import os
@@ -9,16 +13,29 @@ from svpy.core.errors import error_text
 from svpy.system.dispositions import restore_defaults
 from svpy.system.entry import entry
 from svpy.system.origin import Origin
-from svpy.system.supervised import is_supervised, read_status
+from svpy.system.supervised import (
+    LOGGER,
+    SERVICE,
+    has_logger_of_its_own,
+    is_supervised,
+    read_status,
+    read_word,
+)
 from svpy.system.tell import write_all
+
+SERVICE_ONLY = b"-l"
+LOGGER_ONLY = b"-L"
 
 
 def run(words: list[bytes]) -> int:
     restore_defaults()
     origin = Origin(b"svstat")
+    only = b""
+    while words and words[0] in (SERVICE_ONLY, LOGGER_ONLY):
+        only = words.pop(0)
     lines = []
     for folder in words:
-        lines.append(folder + b": " + _state_of(folder) + b"\n")
+        lines += [folder + said + b"\n" for said in _lines(folder, only)]
         origin.back()
     try:
         write_all(1, b"".join(lines))
@@ -28,7 +45,7 @@ def run(words: list[bytes]) -> int:
     return 0
 
 
-def _state_of(folder: bytes) -> bytes:
+def _lines(folder: bytes, only: bytes) -> list[bytes]:
     """What is to be said of one folder, from its state or from what kept us from reading it."""
     doing = b"unable to chdir: "
     try:
@@ -37,17 +54,28 @@ def _state_of(folder: bytes) -> bytes:
         normally_up = not _exists(b"down")
         doing = b"unable to open supervise/ok: "
         if not is_supervised():
-            return b"supervise not running"
-        doing = b"unable to open supervise/status: "
-        data = read_status()
+            return [b": supervise not running"]
     except OSError as error:
-        if error.errno == errno.EISDIR:
-            doing = b"unable to read supervise/status: "
-        return doing + error_text(error.errno)
+        return [b": " + doing + error_text(error.errno)]
+    lines = []
+    if only != LOGGER_ONLY:
+        lines.append(b": " + _state(SERVICE, normally_up))
+    if only != SERVICE_ONLY and has_logger_of_its_own():
+        lines.append(b" log: " + _state(LOGGER, normally_up))
+    return lines or [b": no log service"]
+
+
+def _state(where: bytes, normally_up: bool) -> bytes:
+    name = where + b"/status"
     try:
-        return status.describe(status.decode(data), normally_up, int(time.time()))
+        data = read_status(where)
+    except OSError as error:
+        doing = b"unable to read " if error.errno == errno.EISDIR else b"unable to open "
+        return doing + name + b": " + error_text(error.errno)
+    try:
+        return status.describe(status.decode(data), normally_up, int(time.time()), read_word(data, where))
     except ValueError:
-        return b"unable to read supervise/status: bad format"
+        return b"unable to read " + name + b": bad format"
 
 
 def _exists(name: bytes) -> bool:

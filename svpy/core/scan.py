@@ -5,7 +5,8 @@ Rules of this module (daemontools' svscan.c, where it does not say otherwise):
 - names that begin with a dot, and whatever is not a folder, are no services;
 - a folder is known by device and inode: renaming it, or a second link to it, is the same service;
 - a folder with `log` in it has a logger, joined by a pipe that outlives both processes; one that
-  gets its `log` later gets its logger then (C looks only once);
+  gets its `log` later gets its logger then (C looks only once); `log` is a folder with a `run`, or, as
+  in daemontools-encore, an executable file; anything else is nothing;
 - what svscan stopped supervising (`svc -x`) is taken up again while its folder is there;
 - a folder that disappears keeps running until it is told to leave (`svc -dx`);
 - any number of them (C: 1000).
@@ -27,14 +28,17 @@ class Found:
     name: bytes
     key: Key
     has_log: bool
+    log_is_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What svscan has of a folder it knows: which halves it supervises now."""
+    """What svscan has of a folder it knows: which halves it supervises now, and whether what is left
+    of them is stopping: then nothing is begun."""
 
     service: bool
     logger: bool
+    stopping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,20 @@ class HostLogger:
 
 
 @dataclass(frozen=True, slots=True)
+class HostTogether:
+    """A service and the logger that is a file in its folder: both or neither."""
+
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """The folder is gone and nothing of it runs: close its pipe."""
 
     key: Key
 
 
-ScanAction = HostService | HostLogger | Forget
+ScanAction = HostService | HostLogger | HostTogether | Forget
 
 
 def may_be_service(name: bytes) -> bool:
@@ -70,14 +81,27 @@ def decide(known: Mapping[Key, Known], found: Iterable[Found]) -> list[ScanActio
         if folder.key in seen:
             continue
         seen.add(folder.key)
-        running = known.get(folder.key)
-        if folder.has_log and not (running and running.logger):
-            actions.append(HostLogger(folder))
-        if not (running and running.service):
-            actions.append(HostService(folder))
+        running = known.get(folder.key, _NEW)
+        if not running.stopping:
+            actions += _missing(folder, running)
     for key, running in known.items():
-        if key not in seen and not running.service and not running.logger:
+        if key not in seen and not (running.service or running.logger or running.stopping):
             actions.append(Forget(key))
+    return actions
+
+
+_NEW = Known(service=False, logger=False)
+
+
+def _missing(folder: Found, running: Known) -> list[ScanAction]:
+    needs_logger = folder.has_log and not running.logger
+    if folder.log_is_file and needs_logger and not running.service:
+        return [HostTogether(folder)]
+    actions: list[ScanAction] = []
+    if needs_logger:
+        actions.append(HostLogger(folder))
+    if not running.service:
+        actions.append(HostService(folder))
     return actions
 
 

@@ -2,13 +2,15 @@
 
 Rules of this module:
 
-- services first, all at once: down and exit (TERM and CONT to each);
+- services first, all at once: down and exit (TERM and CONT to each); one that has a `stop` is gone when
+  that has ended;
 - when a service is gone, svscan closes its own writing end of the log pipe, so that the logger
   reads to the end and exits by itself: it is not signalled, because TERM would make multilog
   stop short of what is still in the pipe;
 - a logger that dies before its pipe is empty is started again, unless it got nothing out of it;
 - a logger whose pipe stays empty but has no end (something the service left in the background
   still holds it) is sent TERM; one that has been given the end takes the time it needs;
+- a logger's own `stop` is waited for, whatever is in the pipe;
 - nothing is killed; who waits for something to end asks again, and the answer is the same.
 """
 
@@ -40,12 +42,13 @@ class Stopping:
 @dataclass(frozen=True, slots=True)
 class Half:
     """A service or a logger as it is now: supervised or gone, with a process, about to get one
-    (its second has not passed yet) or without."""
+    (its second has not passed yet) or without; `stopping`: the process is its `stop`."""
 
     supervised: bool
     running: bool = False
     due: bool = False
     wanted_up: bool = True
+    stopping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ def orders(memory: Stopping, service: Half, logger: Half, pipe: Pipe, ticked: bo
 
 
 def _for_logger(memory: Stopping, logger: Half, pipe: Pipe, ticked: bool) -> bytes:
+    if logger.stopping:
+        return b""
     if logger.running:
         if not memory.logger_told:
             memory.logger_told = True

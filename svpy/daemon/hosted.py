@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from svpy.core.control import Addressing
 from svpy.core.errors import error_text, one_line
-from svpy.core.service import Service
+from svpy.core.service import SERVICE_FOLDER, Scripts, Service
 from svpy.system import folders
+from svpy.system.supervised import SERVICE
 
 
 class Refused(Exception):
@@ -23,12 +25,15 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Place:
     """A folder to supervise: its name in messages, where it is from `parent_fd` (None: from the
-    current folder), and the moment before which it must not be started."""
+    current folder), the moment before which it must not be started, what is started there, and where
+    its status and fifos are."""
 
     name: bytes
     path: bytes
     parent_fd: int | None = None
     earliest_mono_s: float = -math.inf
+    scripts: Scripts = SERVICE_FOLDER
+    supervise: bytes = SERVICE
 
 
 class Hosted:
@@ -36,15 +41,22 @@ class Hosted:
 
     `stdin_fd` and `stdout_fd` are what its run gets as 0 and 1; they are the owner's and not closed
     here. `left` is called once, when supervising has ended and everything is closed.
-    `unpublished` says that the status file is behind."""
+    `unpublished` says that the status file is behind. `logger` is the one that shares the folder, if
+    there is one: its letters come through this one's fifo too."""
 
     __slots__ = (
         "_fds",
+        "_supervise",
+        "addressing",
         "control_fd",
         "folder_fd",
         "left",
+        "logger",
         "name",
+        "scripts",
         "service",
+        "state_name",
+        "status_name",
         "stdin_fd",
         "stdout_fd",
         "unpublished",
@@ -56,6 +68,12 @@ class Hosted:
         self.stdin_fd = stdin_fd
         self.stdout_fd = stdout_fd
         self.unpublished = False
+        self.scripts = place.scripts
+        self.addressing = Addressing()
+        self.logger: Hosted | None = None
+        self._supervise = place.supervise
+        self.status_name = place.supervise + b"/status"
+        self.state_name = place.supervise + b"/state"
         self.left: Callable[[], None] = _nobody
         self._fds: tuple[int, ...] = ()
         self.folder_fd = self.control_fd = -1
@@ -65,23 +83,27 @@ class Hosted:
             what, part = b"unable to stat ", b"/down"
             normally_up = not folders.exists(b"down", here)
             folders.make_supervise(here)
-            what, part = b"unable to acquire ", b"/supervise/lock"
-            self._keep(folders.lock(b"supervise/lock", here))
-            what, part = b"unable to read ", b"/supervise/control"
+            if place.supervise != SERVICE:
+                folders.make_folder(place.supervise, here)
+            lock, control = place.supervise + b"/lock", place.supervise + b"/control"
+            what, part = b"unable to acquire ", b"/" + lock
+            self._keep(folders.lock(lock, here))
+            what, part = b"unable to read ", b"/" + control
             # Opened for both: with a writer of our own a fifo never comes to its end.
-            self.control_fd = self._keep(folders.open_fifo(b"supervise/control", here, os.O_RDWR))
+            self.control_fd = self._keep(folders.open_fifo(control, here, os.O_RDWR))
         except OSError as error:
             raise self.refused(what, part, error) from error
-        self.service = Service(normally_up, place.earliest_mono_s)
+        self.service = Service(normally_up, place.earliest_mono_s, place.scripts)
 
     def open_ok(self) -> None:
         """Let svok and svstat know that this folder is supervised. Raises Refused.
 
         To be called when the status is published: clients look at once."""
+        name = self._supervise + b"/ok"
         try:
-            self._keep(folders.open_fifo(b"supervise/ok", self.folder_fd, os.O_RDONLY))
+            self._keep(folders.open_fifo(name, self.folder_fd, os.O_RDONLY))
         except OSError as error:
-            raise self.refused(b"unable to read ", b"/supervise/ok", error) from error
+            raise self.refused(b"unable to read ", b"/" + name, error) from error
 
     def close(self) -> None:
         """Unlock and close everything."""

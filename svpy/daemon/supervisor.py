@@ -20,6 +20,8 @@ from collections.abc import Callable
 import trio
 
 from svpy.core import service as machine
+from svpy.core.control import END
+from svpy.core.status import encode_state
 from svpy.daemon.hosted import Hosted, Place
 from svpy.system import descriptors, folders, signals
 from svpy.system.children import Starter, reap
@@ -52,6 +54,12 @@ class Supervisor:
         """Supervise a folder from now on, starting it if it is normally up.
 
         `left` is called when supervising has ended. Raises hosted.Refused."""
+        hosted = self.take(place, left, stdin_fd, stdout_fd)
+        self.begin(hosted)
+        return hosted
+
+    def take(self, place: Place, left: Callable[[], None], stdin_fd: int = 0, stdout_fd: int = 1) -> Hosted:
+        """The same, but nothing is started before `begin`."""
         hosted = Hosted(place, stdin_fd, stdout_fd)
         try:
             if hosted.control_fd > self._most_fd:
@@ -63,25 +71,34 @@ class Supervisor:
         hosted.open_ok()
         self._by_control[hosted.control_fd] = hosted
         hosted.left = left
-        self.tell(hosted, machine.Woke(now()))
         return hosted
 
+    def begin(self, hosted: Hosted) -> None:
+        """Start what was taken, if it is normally up."""
+        self.tell(hosted, machine.Woke(now()))
+
+    def give_back(self, hosted: Hosted) -> None:
+        """Supervise it no longer. It must not run."""
+        self._controls.remove(hosted.control_fd)
+        del self._by_control[hosted.control_fd]
+        hosted.close()
+
     def command(self, hosted: Hosted, letters: bytes) -> None:
-        """The same as if `letters` had come through the control fifo."""
-        self.tell(hosted, machine.Command(now(), letters))
+        """The same as if `letters` had come through the control fifo, as a message of its own."""
+        self.tell(hosted, machine.Command(now(), END + letters + END))
 
     def reap(self) -> None:
         """Take the exit of every child that ended."""
-        for pid, _wait_status in reap():
+        for pid, code in reap():
             hosted = self._by_pid.pop(pid, None)
             if hosted is not None:
-                self.tell(hosted, machine.Exited(now()))
+                self.tell(hosted, machine.Exited(now(), code))
 
     def publish_late(self) -> None:
         """Try again to publish what could not be (a full disk may have room now)."""
         for hosted in tuple(self._by_control.values()):
             if hosted.unpublished:
-                self._try_to_publish(hosted, hosted.service.status())
+                self._try_to_publish(hosted, hosted.service.status(), hosted.service.word)
 
     def warn(self, message: bytes) -> None:
         say(self._program + b": warning: " + message)
@@ -103,12 +120,14 @@ class Supervisor:
 
     def _do(self, hosted: Hosted, action: machine.Action) -> machine.Event | None:
         match action:
-            case machine.Publish(status):
-                self._publish(hosted, status)
-            case machine.Signal(name):
-                self._signal(hosted, name)
+            case machine.Publish(status, word):
+                self._publish(hosted, status, word)
+            case machine.Signal(name, to_group):
+                self._signal(hosted, name, to_group)
             case machine.Spawn():
-                return self._spawn(hosted)
+                return self._spawn(hosted, action)
+            case machine.Notify():
+                self._notify(hosted, action)
             case machine.WakeAt(mono_s):
                 self._wake_at(mono_s, hosted)
             case machine.Warn(doing, about):
@@ -117,43 +136,78 @@ class Supervisor:
                 self._leave(hosted)
         return None
 
-    def _spawn(self, hosted: Hosted) -> machine.Event:
+    def _spawn(self, hosted: Hosted, spawn: machine.Spawn) -> machine.Event:
+        script = spawn.scripts[-1]
+        for earlier in spawn.scripts[:-1]:
+            if folders.is_program(earlier, hosted.folder_fd):
+                script = earlier
+        if spawn.only_if_there and not _may_exist(script, hosted.folder_fd):
+            return machine.NothingToRun(now())
         try:
-            pid = self._starter.start(hosted.folder_fd, hosted.stdin_fd, hosted.stdout_fd)
+            pid = self._start(hosted, script, hosted.stdin_fd, hosted.stdout_fd)
         except OSError as error:
-            return machine.StartFailed(now(), error.errno or errno.EINVAL)
-        except ValueError:
-            # What posix_spawn and setrlimit refuse before they ask the kernel.
-            return machine.StartFailed(now(), errno.EINVAL)
-        except MemoryError:
-            return machine.StartFailed(now(), errno.ENOMEM)
+            return machine.StartFailed(now(), error.errno or errno.EINVAL, script)
         self._by_pid[pid] = hosted
-        return machine.Started(now(), pid)
+        return machine.Started(
+            now(),
+            pid,
+            script,
+            has_stop=script in (machine.START, machine.RUN)
+            and folders.is_program(machine.STOP, hosted.folder_fd),
+            has_notify=script != machine.STOP and folders.is_program(machine.NOTIFY, hosted.folder_fd),
+        )
 
-    def _signal(self, hosted: Hosted, name: str) -> None:
+    def _start(
+        self, hosted: Hosted, script: bytes, stdin_fd: int, stdout_fd: int, words: tuple[bytes, ...] = ()
+    ) -> int:
+        """Returns the pid. Raises OSError."""
         try:
-            signals.send(hosted.service.pid, name)
+            return self._starter.start(hosted.folder_fd, stdin_fd, stdout_fd, script, words)
+        except ValueError as error:
+            # What posix_spawn and setrlimit refuse before they ask the kernel.
+            raise OSError(errno.EINVAL, "refused") from error
+        except MemoryError as error:
+            raise OSError(errno.ENOMEM, "out of memory") from error
+
+    def _notify(self, hosted: Hosted, notify: machine.Notify) -> None:
+        """Its stdin is never a log pipe, from which it could take lines; its stdout is one only where the
+        service's is the logger's in `log/`, as daemontools-encore has it. It is reaped like any other
+        child that is nobody's."""
+        shares_folder = hosted.logger is not None or hosted.scripts is machine.LOG_FILE
+        stdout_fd = 1 if shares_folder else hosted.stdout_fd
+        words = (notify.script, notify.notice, b"%d" % notify.pid, b"%d" % notify.number)
+        try:
+            self._start(hosted, machine.NOTIFY, 0, stdout_fd, words)
+        except OSError as error:
+            self.warn(because(b"unable to start " + hosted.name + b"/notify", error))
+
+    def _signal(self, hosted: Hosted, name: str, to_group: bool) -> None:
+        send = signals.send_to_group if to_group else signals.send
+        try:
+            send(hosted.service.pid, name)
         except OSError as error:
             self.warn(because(b"unable to send " + name.encode() + b" to " + hosted.name, error))
 
-    def _publish(self, hosted: Hosted, status: bytes) -> None:
-        trouble = self._try_to_publish(hosted, status)
+    def _publish(self, hosted: Hosted, status: bytes, word: bytes) -> None:
+        trouble = self._try_to_publish(hosted, status, word)
         if trouble is not None:
             self.warn(because(trouble.what + hosted.name + b"/" + trouble.name, trouble.error))
 
-    def _try_to_publish(self, hosted: Hosted, status: bytes) -> folders.NotPublished | None:
-        try:
-            folders.replace_status(status, hosted.folder_fd)
-        except folders.NotPublished as trouble:
-            hosted.unpublished = True
-            return trouble
-        hosted.unpublished = False
-        return None
+    def _try_to_publish(self, hosted: Hosted, status: bytes, word: bytes) -> folders.NotPublished | None:
+        files = [(hosted.status_name, status)]
+        if word:
+            files.insert(0, (hosted.state_name, encode_state(status, word)))
+        trouble = None
+        for name, data in files:
+            try:
+                folders.replace(name, data, hosted.folder_fd)
+            except folders.NotPublished as not_published:
+                trouble = not_published
+        hosted.unpublished = trouble is not None
+        return trouble
 
     def _leave(self, hosted: Hosted) -> None:
-        self._controls.remove(hosted.control_fd)
-        del self._by_control[hosted.control_fd]
-        hosted.close()
+        self.give_back(hosted)
         hosted.left()
 
     def _wake_at(self, mono_s: float, hosted: Hosted) -> None:
@@ -179,10 +233,21 @@ class Supervisor:
         fd = hosted.control_fd
         waiting = min(descriptors.waiting_bytes(fd), CONTROL_READ_BYTES)
         if waiting > 1:
-            self.command(hosted, folders.read_letters(fd, waiting - 1))
+            self._hand_on(hosted, folders.read_letters(fd, waiting - 1))
         # An `x` may just have closed it.
         if self._by_control.get(fd) is hosted:
-            self.command(hosted, folders.read_letters(fd, 1))
+            letters = folders.read_letters(fd, 1)
+            if waiting < CONTROL_READ_BYTES:
+                # It was all there was, and what is written at once comes at once.
+                letters += END
+            self._hand_on(hosted, letters)
+
+    def _hand_on(self, hosted: Hosted, letters: bytes) -> None:
+        """To the service, and to the logger that shares its folder what is addressed to it."""
+        for_service, for_logger = hosted.addressing.split(letters)
+        if hosted.logger is not None:
+            self.tell(hosted.logger, machine.Command(now(), for_logger))
+        self.tell(hosted, machine.Command(now(), for_service))
 
     async def wake(self) -> None:
         """Tell machines that the moment they wait for has come, for ever."""
@@ -193,6 +258,13 @@ class Supervisor:
             while self._wakes and self._wakes[0][0] <= trio.current_time():
                 _, _, hosted = heapq.heappop(self._wakes)
                 self.tell(hosted, machine.Woke(now()))
+
+
+def _may_exist(name: bytes, folder_fd: int) -> bool:
+    try:
+        return folders.exists(name, folder_fd)
+    except OSError:
+        return True
 
 
 def now() -> machine.Instant:

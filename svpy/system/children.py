@@ -1,4 +1,4 @@
-"""Starting `./run` and reaping what ended."""
+"""Starting the scripts of a service folder and reaping what ended."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from svpy.system.signals import ALL
 
 
 class Starter:
-    """How this process starts a `run`: all that is the same for every service.
+    """How this process starts a script: all that is the same for every service.
 
     `environ` is what the services get, `nofile_soft` the soft RLIMIT_NOFILE they get, `home_fd`
     the folder this process stays in."""
@@ -19,8 +19,15 @@ class Starter:
         self._home_fd = home_fd
         self._nofile_soft = nofile_soft
 
-    def start(self, folder_fd: int, stdin_fd: int, stdout_fd: int) -> int:
-        """Start `./run` in its folder with these descriptors as 0 and 1. Returns its pid.
+    def start(
+        self,
+        folder_fd: int,
+        stdin_fd: int,
+        stdout_fd: int,
+        script: bytes = b"run",
+        words: tuple[bytes, ...] = (),
+    ) -> int:
+        """Start `./SCRIPT WORDS` in its folder with these descriptors as 0 and 1. Returns its pid.
 
         Every signal has its default disposition and none is blocked (glibc's posix_spawn leaves
         32 and 33, its own two, ignored); other descriptors that we were started with are passed
@@ -36,7 +43,7 @@ class Starter:
                     self._nofile_soft if hard == resource.RLIM_INFINITY else min(self._nofile_soft, hard)
                 )
                 resource.setrlimit(resource.RLIMIT_NOFILE, (lowered, hard))
-            return self._spawn(stdin_fd, stdout_fd)
+            return self._spawn([b"./" + script, *words], stdin_fd, stdout_fd)
         finally:
             self._restore(own_soft, hard)
 
@@ -52,29 +59,30 @@ class Starter:
         except OSError:
             pass
 
-    def _spawn(self, stdin_fd: int, stdout_fd: int) -> int:
+    def _spawn(self, argv: list[bytes], stdin_fd: int, stdout_fd: int) -> int:
         moves = [
             (os.POSIX_SPAWN_DUP2, fd, place) for place, fd in ((0, stdin_fd), (1, stdout_fd)) if fd != place
         ]
         try:
-            return self._exec(b"./run", [b"./run"], moves)
+            return self._exec(argv[0], argv, moves)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
         # No `#!` line: what execvp(3) does. Bernstein's supervise refuses such a run; the qmail
         # scripts as they were published are of this kind.
-        return self._exec(b"/bin/sh", [b"/bin/sh", b"./run"], moves)
+        return self._exec(b"/bin/sh", [b"/bin/sh", *argv], moves)
 
     def _exec(self, path: bytes, argv: list[bytes], moves: list[tuple[int, int, int]]) -> int:
         return os.posix_spawn(path, argv, self._environ, file_actions=moves, setsigmask=(), setsigdef=ALL)
 
 
 def reap() -> list[tuple[int, int]]:
-    """All children that ended, ours and those we inherited, as (pid, wait status)."""
+    """All children that ended, ours and those we inherited, as (pid, code): the exit code, or minus
+    the number of the signal that killed it."""
     ended = []
     try:
         while (child := os.waitpid(-1, os.WNOHANG)) != (0, 0):
-            ended.append(child)
+            ended.append((child[0], os.waitstatus_to_exitcode(child[1])))
     except ChildProcessError:
         pass
     return ended

@@ -74,6 +74,12 @@ class Pipe:
         """Whether anyone, we included, may still write to it."""
         return not _polled(self.read_fd) & select.POLLHUP
 
+    def open_writing_end(self) -> None:
+        """Open a closed writing end again, for what is still in the pipe. Raises OSError."""
+        if self.write_fd < 0:
+            path = b"/proc/self/fd/%d" % self.read_fd
+            self.write_fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+
     def close_writing_end(self) -> None:
         if self.write_fd >= 0:
             os.close(self.write_fd)

@@ -11,8 +11,6 @@ import fcntl
 import os
 import stat
 
-STATUS = b"supervise/status"
-_STATUS_NEW = b"supervise/status.new"
 _OWN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -53,12 +51,27 @@ def exists(name: bytes, folder_fd: int) -> bool:
     return True
 
 
-def is_folder(name: bytes, folder_fd: int) -> bool:
-    """Whether there is a folder of that name. Raises OSError but for ENOENT."""
+def folder_or_program(name: bytes, folder_fd: int) -> tuple[bool, bool]:
+    """Whether there is a folder, whether there is an executable file of that name. Raises OSError but
+    for ENOENT."""
     try:
-        return identify(name, folder_fd) is not None
+        mode = os.stat(name, dir_fd=folder_fd).st_mode
     except FileNotFoundError:
+        return False, False
+    return stat.S_ISDIR(mode), _is_program(mode)
+
+
+def is_program(name: bytes, folder_fd: int) -> bool:
+    """Whether there is an executable file of that name, as far as one may look."""
+    try:
+        return _is_program(os.stat(name, dir_fd=folder_fd).st_mode)
+    except OSError:
         return False
+
+
+def _is_program(mode: int) -> bool:
+    """By its owner's bit, as daemontools-encore does."""
+    return stat.S_ISREG(mode) and bool(mode & stat.S_IXUSR)
 
 
 def leads_somewhere(name: bytes, folder_fd: int) -> bool:
@@ -83,6 +96,14 @@ def make_supervise(folder_fd: int) -> None:
             os.mkdir(os.readlink(b"supervise", dir_fd=folder_fd), 0o700, dir_fd=folder_fd)
         except OSError:
             pass
+    except OSError:
+        pass
+
+
+def make_folder(name: bytes, folder_fd: int) -> None:
+    """Make a folder in it, mode 0700. What goes wrong shows when it is used."""
+    try:
+        os.mkdir(name, 0o700, dir_fd=folder_fd)
     except OSError:
         pass
 
@@ -125,7 +146,7 @@ def read_letters(control_fd: int, most_bytes: int) -> bytes:
 
 
 class NotPublished(Exception):
-    """The status file could not be replaced: `what` was tried (`unable to open `) at `name`."""
+    """A file could not be replaced: `what` was tried (`unable to open `) at `name`."""
 
     def __init__(self, what: bytes, name: bytes, error: OSError) -> None:
         super().__init__(what, name, error)
@@ -134,21 +155,22 @@ class NotPublished(Exception):
         self.error = error
 
 
-def replace_status(data: bytes, folder_fd: int) -> None:
-    """Replace `supervise/status` as a whole, by rename, mode 0644. Raises NotPublished."""
-    what, name = b"unable to open ", _STATUS_NEW
+def replace(name: bytes, data: bytes, folder_fd: int) -> None:
+    """Replace a small file as a whole, by rename, mode 0644. Raises NotPublished."""
+    new = name + b".new"
+    what, where = b"unable to open ", new
     try:
-        fd = _create(_STATUS_NEW, folder_fd)
+        fd = _create(new, folder_fd)
         what = b"unable to write "
         try:
             if os.write(fd, data) != len(data):
                 raise OSError(errno.ENOSPC, "partial write")
         finally:
             os.close(fd)
-        what, name = b"unable to rename ", _STATUS_NEW + b" to status"
-        os.rename(_STATUS_NEW, STATUS, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        what, where = b"unable to rename ", new + b" to " + name.rpartition(b"/")[2]
+        os.rename(new, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     except OSError as error:
-        raise NotPublished(what, name, error) from error
+        raise NotPublished(what, where, error) from error
 
 
 def _create(name: bytes, folder_fd: int) -> int:

@@ -18,6 +18,17 @@ def send(pid: int, name: str) -> None:
     os.kill(pid, getattr(signal, "SIG" + name))
 
 
+def send_to_group(pid: int, name: str) -> None:
+    """The same to the child's whole process group if it leads one (pgrphack, setsid), else to it alone.
+
+    A child that was not reaped yet keeps its pid, and with it the group's number, from being anyone
+    else's; and a group that it does not lead may be ours. Raises OSError."""
+    if os.getpgid(pid) == pid:
+        os.killpg(pid, getattr(signal, "SIG" + name))
+    else:
+        send(pid, name)
+
+
 def ignore_hangup() -> None:
     """For the time until HUP means something to this process."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -9,18 +9,22 @@ import os
 import stat
 import time
 
-from svpy.core.status import SIZE_BYTES
+from svpy.core.status import SIZE_BYTES, STATE_BYTES, state_word
 from svpy.system.descriptors import has_reader, waiting_bytes
 from svpy.system.tell import because, write_all
+
+SERVICE = b"supervise"
+LOGGER = b"supervise/log"
+"""Where the files of a service are in its folder, and those of a logger that is a file in it."""
 
 _LOOK_EVERY_S = 0.0003
 _CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-def is_supervised() -> bool:
-    """Whether `supervise/ok` has a reader. Raises OSError, FileNotFoundError if there is no such fifo."""
+def is_supervised(where: bytes = SERVICE) -> bool:
+    """Whether `ok` has a reader. Raises OSError, FileNotFoundError if there is no such fifo."""
     try:
-        os.close(open_fifo_to_write(b"supervise/ok"))
+        os.close(open_fifo_to_write(where + b"/ok"))
     except OSError as error:
         if error.errno == errno.ENXIO:
             return False
@@ -37,11 +41,31 @@ def open_fifo_to_write(path: bytes) -> int:
     return fd
 
 
-def read_status() -> bytes:
-    """`supervise/status`, as much of it as a status can have. Raises OSError."""
-    fd = os.open(b"supervise/status", os.O_RDONLY | _CAREFUL)
+def has_logger_of_its_own() -> bool:
+    """Whether a logger that is a file in this folder is supervised."""
     try:
-        return os.read(fd, SIZE_BYTES)
+        return is_supervised(LOGGER)
+    except OSError:
+        return False
+
+
+def read_status(where: bytes = SERVICE) -> bytes:
+    """`status`, as much of it as a status can have. Raises OSError."""
+    return _read(where + b"/status", SIZE_BYTES)
+
+
+def read_word(status: bytes, where: bytes = SERVICE) -> bytes:
+    """The word that `state` has for this status, if there is one."""
+    try:
+        return state_word(status, _read(where + b"/state", STATE_BYTES))
+    except OSError:
+        return b""
+
+
+def _read(name: bytes, most_bytes: int) -> bytes:
+    fd = os.open(name, os.O_RDONLY | _CAREFUL)
+    try:
+        return os.read(fd, most_bytes)
     finally:
         os.close(fd)
 

@@ -70,6 +70,31 @@ def test_svstat_words(pid: int, paused: bool, want: bytes, normally_up: bool, wo
     assert status.describe(state, normally_up, 103) == words
 
 
+def test_a_word_belongs_to_one_status() -> None:
+    data = status.encode(status.Status(tai.pack(7), 0, False, b"d"))
+    for word in status.WORDS:
+        state = status.encode_state(data, word)
+        assert len(state) <= status.STATE_BYTES
+        assert status.state_word(data, state) == word
+        for place in range(len(data)):
+            other = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+            assert status.state_word(other, state) == b"", "a status that was replaced since"
+    for rubbish in (b"", data, data + b"failed\nforged", data + b"\x1b[2J", data + b"running\n"):
+        assert status.state_word(data, rubbish) == b""
+
+
+@pytest.mark.parametrize(
+    ("pid", "word", "up"), [(0, b"", False), (5, b"", True), (0, b"started", True), (0, b"failed", False)]
+)
+def test_what_is_up(pid: int, word: bytes, up: bool) -> None:
+    assert status.is_up(status.encode(status.Status(bytes(12), pid, False, b"u")), word) is up
+
+
+def test_the_word_comes_last() -> None:
+    state = status.Status(tai.pack(100 * 10**9), 0, False, b"d")
+    assert status.describe(state, True, 103, b"failed") == b"down 3 seconds, normally up, failed"
+
+
 def test_the_future_is_now() -> None:
     assert status.describe(status.Status(b"\xff" * 12, 0, False, b"d"), False, 5) == b"down 0 seconds"
 

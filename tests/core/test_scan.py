@@ -12,6 +12,7 @@ from svpy.core.scan import (
     Found,
     HostLogger,
     HostService,
+    HostTogether,
     Known,
     ScanAction,
     decide,
@@ -20,6 +21,8 @@ from svpy.core.scan import (
 
 PLAIN = Found(b"a", (1, 10), has_log=False)
 LOGGED = Found(b"a", (1, 10), has_log=True)
+WITH_FILE = Found(b"a", (1, 10), has_log=True, log_is_file=True)
+STOPPING = Known(False, True, stopping=True)
 BOTH, NEITHER = Known(True, True), Known(False, False)
 SERVICE, LOGGER = Known(True, False), Known(False, True)
 
@@ -39,6 +42,13 @@ SERVICE, LOGGER = Known(True, False), Known(False, True)
         ({(1, 10): BOTH}, [], []),
         ({(1, 10): LOGGER}, [], []),
         ({(1, 10): NEITHER}, [], [Forget((1, 10))]),
+        ({}, [WITH_FILE], [HostTogether(WITH_FILE)]),
+        ({(1, 10): SERVICE}, [WITH_FILE], [HostLogger(WITH_FILE)]),
+        ({(1, 10): LOGGER}, [WITH_FILE], [HostService(WITH_FILE)]),
+        ({(1, 10): BOTH}, [WITH_FILE], []),
+        ({(1, 10): STOPPING}, [WITH_FILE], []),
+        ({(1, 10): Known(False, False, True)}, [WITH_FILE], []),
+        ({(1, 10): Known(False, False, True)}, [], []),
         ({}, [PLAIN, Found(b"second link", (1, 10), False)], [HostService(PLAIN)]),
         (
             {},
@@ -64,8 +74,8 @@ KEYS = st.tuples(st.integers(1, 2), st.integers(1, 4))
 
 
 @given(
-    known=st.dictionaries(KEYS, st.builds(Known, st.booleans(), st.booleans())),
-    found=st.lists(st.builds(Found, st.binary(min_size=1, max_size=2), KEYS, st.booleans())),
+    known=st.dictionaries(KEYS, st.builds(Known, st.booleans(), st.booleans(), st.booleans())),
+    found=st.lists(st.builds(Found, st.binary(min_size=1, max_size=2), KEYS, st.booleans(), st.booleans())),
 )
 def test_every_half_is_hosted_once(known: dict[tuple[int, int], Known], found: list[Found]) -> None:
     actions = decide(known, found)
@@ -77,6 +87,9 @@ def test_every_half_is_hosted_once(known: dict[tuple[int, int], Known], found: l
                 assert not (folder.key in known and known[folder.key].service)
             case HostLogger(folder):
                 assert not (folder.key in known and known[folder.key].logger)
+            case HostTogether(folder):
+                assert folder.log_is_file
+                assert known.get(folder.key, NEITHER) == NEITHER
             case Forget(key):
                 assert known[key] == NEITHER
                 assert key not in {folder.key for folder in found}

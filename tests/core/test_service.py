@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EACCES, EAGAIN
+from errno import EACCES, EAGAIN, ENOENT
 
 import pytest
 from hypothesis import given
@@ -11,13 +11,20 @@ from hypothesis import strategies as st
 from svpy.core.control import LETTERS
 from svpy.core.service import (
     FORK_RETRY_S,
+    LOG_FILE,
+    NOTIFY,
+    RUN,
+    START,
     START_INTERVAL_S,
+    STOP,
     Action,
     Command,
     Event,
     Exited,
     Instant,
     Leave,
+    NothingToRun,
+    Notify,
     Opened,
     Publish,
     Service,
@@ -36,8 +43,8 @@ def at(mono_s: float) -> Instant:
     return Instant(mono_s, int(mono_s * 10).to_bytes(12, "big"))
 
 
-def published(since_s: float, pid: int, want: bytes, paused: bool = False) -> Publish:
-    return Publish(at(since_s).tai + pid.to_bytes(4, "little") + bytes([paused]) + want)
+def published(since_s: float, pid: int, want: bytes, paused: bool = False, word: bytes = b"") -> Publish:
+    return Publish(at(since_s).tai + pid.to_bytes(4, "little") + bytes([paused]) + want, word)
 
 
 def up(pid: int = 7, since_s: float = 0) -> Service:
@@ -54,13 +61,15 @@ def down(want: bytes = b"d") -> Service:
     return service
 
 
-TERM, CONT, STOP = Signal("TERM"), Signal("CONT"), Signal("STOP")
+TERM, CONT, HOLD = Signal("TERM"), Signal("CONT"), Signal("STOP")
+FIRST = Spawn((b"start", b"run"))
+"""Of a service that was at rest. It is Spawn() when it restarts."""
 
 UP_TABLE: list[tuple[Event, list[Action]]] = [
     (Command(at(5), b"u"), [published(0, 7, b"u")]),
     (Command(at(5), b"d"), [TERM, CONT, published(0, 7, b"d")]),
     (Command(at(5), b"o"), [published(0, 7, b"\0")]),
-    (Command(at(5), b"p"), [STOP, published(0, 7, b"u", paused=True)]),
+    (Command(at(5), b"p"), [HOLD, published(0, 7, b"u", paused=True)]),
     (Command(at(5), b"c"), [CONT, published(0, 7, b"u")]),
     (Command(at(5), b"h"), [Signal("HUP")]),
     (Command(at(5), b"a"), [Signal("ALRM")]),
@@ -73,27 +82,33 @@ UP_TABLE: list[tuple[Event, list[Action]]] = [
     (Command(at(5), b"w"), [Signal("WINCH")]),
     (Command(at(5), b"x"), [published(0, 7, b"u")]),
     (Command(at(5), b"\n\xff\0Z"), []),
-    (Command(at(5), b"pc"), [STOP, CONT, published(0, 7, b"u")]),
-    (Command(at(5), b"up"), [STOP, published(0, 7, b"u", paused=True)]),
+    (Command(at(5), b"+=Ll"), []),
+    (Command(at(5), b"+t=th\n"), [Signal("TERM", to_group=True), TERM, Signal("HUP")]),
+    (Command(at(5), b"+d\nt"), [Signal("TERM", True), Signal("CONT", True), TERM, published(0, 7, b"d")]),
+    (Command(at(5), b"pc"), [HOLD, CONT, published(0, 7, b"u")]),
+    (Command(at(5), b"up"), [HOLD, published(0, 7, b"u", paused=True)]),
     (Command(at(5), b"ud"), [TERM, CONT, published(0, 7, b"d")]),
     (Command(at(5), b"tttt"), [TERM]),
     (Command(at(5), b"dx"), [TERM, CONT, published(0, 7, b"d")]),
     (Exited(at(5)), [published(5, 0, b"u"), Spawn()]),
     (Exited(at(0.5)), [published(0.5, 0, b"u"), WakeAt(START_INTERVAL_S)]),
+    (Exited(at(5), 99), [published(5, 0, b"u"), Spawn()]),
+    (Exited(at(5), -9), [published(5, 0, b"u"), Spawn()]),
+    (Exited(at(5), 100), [published(5, 0, b"d", word=b"failed")]),
     (Woke(at(5)), []),
 ]
 
 DOWN_TABLE: list[tuple[Event, list[Action]]] = [
-    (Command(at(5), b"u"), [published(0, 0, b"u"), Spawn()]),
-    (Command(at(5), b"o"), [published(0, 0, b"\0"), Spawn()]),
+    (Command(at(5), b"u"), [published(0, 0, b"u"), FIRST]),
+    (Command(at(5), b"o"), [published(0, 0, b"\0"), FIRST]),
     (Command(at(5), b"d"), [published(0, 0, b"d")]),
     (Command(at(5), b"p"), [published(0, 0, b"d")]),
-    (Command(at(5), b"haitkq12w"), []),
+    (Command(at(5), b"haitkq12w+=Ll"), []),
     (Command(at(5), b"x"), [published(0, 0, b"d"), Leave()]),
-    (Command(at(5), b"ud"), [published(0, 0, b"u"), Spawn()]),
-    (Command(at(5), b"du"), [published(0, 0, b"u"), Spawn()]),
-    (Command(at(5), b"ux"), [published(0, 0, b"u"), Spawn()]),
-    (Command(at(5), b"xu"), [published(0, 0, b"u"), Spawn()]),
+    (Command(at(5), b"ud"), [published(0, 0, b"u"), FIRST]),
+    (Command(at(5), b"du"), [published(0, 0, b"u"), FIRST]),
+    (Command(at(5), b"ux"), [published(0, 0, b"u"), FIRST]),
+    (Command(at(5), b"xu"), [published(0, 0, b"u"), FIRST]),
     (Command(at(5), b"xd"), [published(0, 0, b"d"), Leave()]),
     (Woke(at(5)), []),
 ]
@@ -118,14 +133,14 @@ def test_every_letter_stands_in_both_tables() -> None:
 def test_a_life() -> None:
     service = Service(normally_up=True)
     assert service.handle(Opened(at(1))) == [published(1, 0, b"u")]
-    assert service.handle(Woke(at(1))) == [Spawn()]
+    assert service.handle(Woke(at(1))) == [FIRST]
     assert service.handle(Started(at(1), 300)) == [published(1, 300, b"u")]
-    assert service.handle(Command(at(1.25), b"p")) == [STOP, published(1, 300, b"u", paused=True)]
+    assert service.handle(Command(at(1.25), b"p")) == [HOLD, published(1, 300, b"u", paused=True)]
     assert service.handle(Exited(at(1.5))) == [published(1.5, 0, b"u"), WakeAt(2)]
     assert service.handle(Command(at(1.6), b"h")) == []
     assert service.handle(Command(at(1.7), b"d")) == [published(1.5, 0, b"d")]
     assert service.handle(Woke(at(2))) == []
-    assert service.handle(Command(at(2.1), b"o")) == [published(1.5, 0, b"\0"), Spawn()]
+    assert service.handle(Command(at(2.1), b"o")) == [published(1.5, 0, b"\0"), FIRST]
     assert service.handle(Started(at(2.1), 301)) == [published(2.1, 301, b"\0")]
     assert service.handle(Exited(at(9))) == [published(9, 0, b"\0")]
     assert service.handle(Command(at(9), b"x")) == [published(9, 0, b"\0"), Leave()]
@@ -140,10 +155,10 @@ def test_exit_leaves_when_the_service_is_down_and_not_before() -> None:
 
 def test_letters_behind_a_start_reach_what_was_started() -> None:
     service = down()
-    assert service.handle(Command(at(5), b"hupth")) == [published(0, 0, b"u"), Spawn()]
+    assert service.handle(Command(at(5), b"hupth")) == [published(0, 0, b"u"), FIRST]
     assert service.handle(Started(at(5), 8)) == [
         published(5, 8, b"u"),
-        STOP,
+        HOLD,
         TERM,
         Signal("HUP"),
         published(5, 8, b"u", paused=True),
@@ -152,7 +167,7 @@ def test_letters_behind_a_start_reach_what_was_started() -> None:
 
 def test_once_and_exit_runs_once_and_leaves() -> None:
     service = down()
-    assert service.handle(Command(at(5), b"ox")) == [published(0, 0, b"\0"), Spawn()]
+    assert service.handle(Command(at(5), b"ox")) == [published(0, 0, b"\0"), FIRST]
     assert service.handle(Started(at(5), 8)) == [published(5, 8, b"\0"), published(5, 8, b"\0")]
     assert service.handle(Exited(at(6))) == [published(6, 0, b"\0"), Leave()]
 
@@ -189,7 +204,7 @@ def test_a_start_before_counts_for_one_who_comes_later() -> None:
     service = Service(normally_up=True, earliest_mono_s=1.5)
     service.handle(Opened(at(1)))
     assert service.handle(Woke(at(1))) == [WakeAt(1.5)]
-    assert service.handle(Woke(at(1.5))) == [Spawn()]
+    assert service.handle(Woke(at(1.5))) == [FIRST]
 
 
 def test_it_asks_once_to_be_woken() -> None:
@@ -214,28 +229,226 @@ def test_a_failed_start_costs_one_warning_and_a_wait(number: int, warning: Warn,
     for attempt in range(3):
         moment = attempt * wait_s
         assert service.handle(StartFailed(at(moment), number)) == [warning, WakeAt(moment + wait_s)]
-        assert service.handle(Woke(at(moment + wait_s))) == [Spawn()]
+        assert service.handle(Woke(at(moment + wait_s))) == [FIRST]
 
 
 def test_once_is_tried_once() -> None:
     service = down()
-    assert service.handle(Command(at(1), b"o"))[-1] == Spawn()
+    assert service.handle(Command(at(1), b"o"))[-1] == FIRST
     assert service.handle(StartFailed(at(1), EACCES)) == [Warn(b"unable to start ", b"/run: access denied")]
     assert service.handle(Woke(at(9))) == []
 
 
-class World:
-    """Plays daemon and kernel for a machine: whatever is decided happens at once."""
+def test_the_group_is_addressed_until_the_message_ends() -> None:
+    """However the reads cut it."""
+    service = up()
+    assert service.handle(Command(at(2), b"+")) == []
+    assert service.handle(Command(at(2), b"h")) == [Signal("HUP", to_group=True)]
+    assert service.handle(Command(at(2), b"\nh")) == [Signal("HUP")]
 
-    def __init__(self, normally_up: bool) -> None:
+
+def test_the_group_is_addressed_behind_a_start() -> None:
+    service = down()
+    assert service.handle(Command(at(2), b"u+h\ni")) == [published(0, 0, b"u"), FIRST]
+    expected = [published(2, 8, b"u"), Signal("HUP", to_group=True), Signal("INT")]
+    assert service.handle(Started(at(2), 8)) == expected
+
+
+def with_scripts(*, stop: bool = True, notify: bool = False) -> Service:
+    """A service whose `start` was just started as pid 7."""
+    service = Service(normally_up=True)
+    service.handle(Opened(at(0)))
+    assert service.handle(Woke(at(0))) == [FIRST]
+    started = Started(at(0), 7, START, has_stop=stop, has_notify=notify)
+    assert service.handle(started)[0] == published(0, 7, b"u", word=b"starting")
+    return service
+
+
+IF_THERE = Spawn((b"run",), only_if_there=True)
+
+
+def running(notify: bool = False) -> Service:
+    """The same, its `run` up as pid 8 since 0.2."""
+    service = with_scripts(notify=notify)
+    assert service.handle(Exited(at(0.2)))[-1] == IF_THERE
+    service.handle(Started(at(0.2), 8, RUN, has_stop=True, has_notify=notify))
+    return service
+
+
+STOP_SCRIPT = Spawn((b"stop",))
+
+
+def test_start_then_run_then_stop() -> None:
+    service = with_scripts()
+    assert service.handle(Exited(at(0.2))) == [published(0.2, 0, b"u", word=b"starting"), IF_THERE]
+    assert service.handle(Started(at(0.2), 8, RUN, has_stop=True)) == [published(0.2, 8, b"u")]
+    assert service.handle(Exited(at(0.3))) == [published(0.3, 0, b"u"), WakeAt(1.2)]
+    assert service.handle(Woke(at(1.2))) == [Spawn()]
+    service.handle(Started(at(1.2), 9, RUN, has_stop=True))
+    assert service.handle(Command(at(2), b"d")) == [TERM, CONT, published(1.2, 9, b"d")]
+    assert service.handle(Exited(at(3), -15)) == [published(3, 0, b"d"), STOP_SCRIPT]
+    assert service.handle(Started(at(3), 10, STOP)) == [published(3, 10, b"d", word=b"stopping")]
+    assert service.handle(Exited(at(4), 1)) == [published(4, 0, b"d")]
+    assert service.handle(Command(at(5), b"d")) == [published(4, 0, b"d")], "once"
+    assert service.handle(Command(at(5), b"u")) == [published(4, 0, b"u"), FIRST]
+
+
+def test_notify_is_told_of_every_process() -> None:
+    service = with_scripts(notify=True)
+    pids = [7]
+    told = []
+    for event in (
+        Exited(at(0.2)),
+        Started(at(0.2), 8, RUN, has_stop=True, has_notify=True),
+        Exited(at(2), 3),
+        Started(at(2), 9, RUN, has_stop=True, has_notify=True),
+        Command(at(4), b"d"),
+        Exited(at(5), -15),
+        Started(at(5), 10, STOP),
+        Exited(at(6), 1),
+    ):
+        told += [action for action in service.handle(event) if isinstance(action, Notify)]
+        pids.append(service.pid)
+    assert told == [
+        Notify(b"start", b"exit", 7, 0),
+        Notify(b"run", b"start", 8, 0),
+        Notify(b"run", b"exit", 8, 3),
+        Notify(b"run", b"start", 9, 0),
+        Notify(b"run", b"killed", 9, 15),
+        Notify(b"stop", b"start", 10, 0),
+        Notify(b"stop", b"exit", 10, 1),
+    ]
+
+
+@pytest.mark.parametrize("code", [1, 100, -15])
+def test_a_start_that_does_not_exit_0_has_failed(code: int) -> None:
+    service = with_scripts()
+    assert service.handle(Exited(at(2), code)) == [published(2, 0, b"d", word=b"failed")]
+    assert service.handle(Woke(at(9))) == []
+    assert service.handle(Command(at(9), b"u")) == [published(2, 0, b"u"), FIRST]
+
+
+def test_a_start_that_cannot_be_executed_has_failed() -> None:
+    service = Service(normally_up=True)
+    service.handle(Opened(at(0)))
+    service.handle(Woke(at(0)))
+    assert service.handle(StartFailed(at(0), EACCES, START)) == [
+        Warn(b"unable to start ", b"/start: access denied"),
+        published(0, 0, b"d", word=b"failed"),
+    ]
+
+
+def test_a_run_that_exits_100_is_not_stopped_before_it_is_told_to() -> None:
+    service = running()
+    assert service.handle(Exited(at(2), 100)) == [published(2, 0, b"d", word=b"failed")]
+    assert service.handle(Command(at(3), b"h")) == []
+    assert service.handle(Command(at(3), b"d")) == [published(2, 0, b"d"), STOP_SCRIPT]
+
+
+def test_100_of_a_run_that_was_told_down_is_an_exit_like_any_other() -> None:
+    service = running()
+    service.handle(Command(at(2), b"d"))
+    assert service.handle(Exited(at(3), 100)) == [published(3, 0, b"d"), STOP_SCRIPT]
+    service = running()
+    service.handle(Command(at(2), b"du"))
+    assert service.handle(Exited(at(3), 100)) == [published(3, 0, b"u"), Spawn()]
+
+
+def test_a_folder_without_a_run_has_started_when_its_start_has() -> None:
+    service = with_scripts()
+    service.handle(Exited(at(0.2)))
+    assert service.handle(NothingToRun(at(0.2))) == [published(0.2, 0, b"\0", word=b"started")]
+    assert service.handle(Command(at(1), b"uo")) == [published(0.2, 0, b"\0", word=b"started")]
+    assert service.handle(Command(at(2), b"d")) == [published(0.2, 0, b"d"), STOP_SCRIPT]
+    service.handle(Started(at(2), 9, STOP))
+    assert service.handle(Exited(at(3)))[-1] == published(3, 0, b"d")
+    assert service.handle(Command(at(4), b"u"))[-1] == FIRST
+
+
+def test_a_start_told_down_runs_nothing_more_but_stop() -> None:
+    for code in (0, 1, -15):
+        service = with_scripts()
+        service.handle(Command(at(0.1), b"d"))
+        assert service.handle(Exited(at(0.2), code)) == [published(0.2, 0, b"d"), STOP_SCRIPT]
+
+
+def test_a_start_told_down_and_up_again_is_repeated() -> None:
+    service = with_scripts()
+    service.handle(Command(at(0.1), b"du"))
+    assert service.handle(Exited(at(0.2), -15)) == [published(0.2, 0, b"u"), WakeAt(1)]
+    assert service.handle(Woke(at(1))) == [FIRST]
+
+
+def test_once_and_exit_with_scripts() -> None:
+    service = with_scripts()
+    service.handle(Command(at(0.1), b"ox"))
+    assert service.handle(Exited(at(0.2)))[-1] == IF_THERE
+    service.handle(Started(at(0.2), 8, RUN, has_stop=True))
+    assert service.handle(Exited(at(0.3)))[-1] == STOP_SCRIPT
+    service.handle(Started(at(0.3), 9, STOP))
+    assert service.handle(Exited(at(0.4)))[-1] == Leave()
+
+
+def test_down_during_stop_does_not_end_it_and_up_waits_for_it() -> None:
+    service = running()
+    service.handle(Command(at(2), b"d"))
+    service.handle(Exited(at(2)))
+    service.handle(Started(at(2), 9, STOP))
+    assert service.handle(Command(at(2), b"d")) == [CONT, published(2, 9, b"d", word=b"stopping")]
+    assert service.handle(Command(at(2), b"t")) == [TERM]
+    assert service.handle(Command(at(2), b"o")) == [published(2, 9, b"\0", word=b"stopping")]
+    assert service.handle(Exited(at(3))) == [published(3, 0, b"\0"), FIRST]
+
+
+def test_a_stop_that_cannot_be_executed_holds_up_nothing() -> None:
+    service = running()
+    service.handle(Command(at(2), b"dx"))
+    assert service.handle(Exited(at(2)))[-1] == STOP_SCRIPT
+    warning = Warn(b"unable to start ", b"/stop: temporary failure")
+    assert service.handle(StartFailed(at(2), EAGAIN, STOP)) == [warning, Leave()]
+
+
+def test_a_run_that_cannot_be_executed_behind_its_start_is_tried_again_without_it() -> None:
+    service = with_scripts()
+    service.handle(Exited(at(0.2)))
+    warning = Warn(b"unable to start ", b"/run: access denied")
+    assert service.handle(StartFailed(at(0.2), EACCES)) == [warning, WakeAt(1.2)]
+    assert service.handle(Command(at(0.3), b"u")) == [published(0.2, 0, b"u", word=b"starting")]
+    assert service.handle(Woke(at(1.2))) == [IF_THERE]
+    service.handle(StartFailed(at(1.2), EACCES))
+    assert service.handle(Command(at(1.3), b"d")) == [published(0.2, 0, b"d"), STOP_SCRIPT]
+
+
+def test_a_logger_that_is_a_file_has_no_other_scripts() -> None:
+    service = Service(normally_up=True, scripts=LOG_FILE)
+    service.handle(Opened(at(0)))
+    assert service.handle(Woke(at(0))) == [Spawn((b"log",))]
+    assert service.handle(StartFailed(at(0), EACCES, b"log"))[0].about == b"/log: access denied"
+    assert service.handle(Woke(at(1))) == [Spawn((b"log",))]
+    told = service.handle(Started(at(1), 7, b"log", has_notify=True))
+    assert told == [published(1, 7, b"u"), Notify(b"log", b"start", 7, 0)]
+    assert service.handle(Exited(at(2)))[-1] == Spawn((b"log",))
+
+
+class World:
+    """Plays daemon and kernel for a machine: whatever is decided happens at once. `has` are the scripts
+    in the folder; whatever is told of processes must be so."""
+
+    def __init__(self, normally_up: bool, has: frozenset[bytes] = frozenset((RUN,))) -> None:
         self.mono_s = 0.0
+        self.has = has
         self.service = Service(normally_up)
         self.pid = 0
+        self.script = b""
         self.next_pid = 100
         self.starts: list[float] = []
+        self.history: list[bytes] = []
+        self.prepared = False
+        self.unnotified: list[Notify] = []
         self.wake: float | None = None
         self.left = False
         self.status = b""
+        self.word = b""
         self.tell(Opened(self.now()))
         self.tell(Woke(self.now()))
 
@@ -250,22 +463,48 @@ class World:
     def do(self, action: Action) -> None:
         assert not self.left
         match action:
-            case Spawn():
-                assert self.pid == 0
-                self.starts.append(self.mono_s)
-                self.next_pid += 1
-                self.pid = self.next_pid
-                self.tell(Started(self.now(), self.pid))
+            case Spawn(scripts, only_if_there):
+                self.spawn(scripts, only_if_there)
             case Signal():
                 assert self.pid, "a signal to no one"
-            case Publish(status):
-                self.status = status
+            case Publish(status, word):
+                self.status, self.word = status, word
+            case Notify():
+                assert action == self.unnotified.pop(0)
             case WakeAt(mono_s):
                 assert mono_s > self.mono_s
                 self.wake = mono_s
             case Leave():
                 assert self.pid == 0
                 self.left = True
+
+    def spawn(self, scripts: tuple[bytes, ...], only_if_there: bool) -> None:
+        assert self.pid == 0
+        script = next((script for script in scripts if script in self.has), scripts[-1])
+        if script not in self.has:
+            assert script == RUN, "nothing else is tried where it is not"
+            absent = NothingToRun(self.now())
+            self.tell(absent if only_if_there else StartFailed(self.now(), ENOENT))
+            return
+        match script:
+            case b"start":
+                assert not self.prepared
+            case b"run":
+                assert self.prepared or START not in self.has
+                self.starts.append(self.mono_s)
+            case b"stop":
+                assert self.history and self.history[-1] != STOP, "once, and not for nothing"
+                self.prepared = False
+        self.history.append(script)
+        self.script = script
+        self.next_pid += 1
+        self.pid = self.next_pid
+        self.note(b"start", 0)
+        self.tell(Started(self.now(), self.pid, script, STOP in self.has, NOTIFY in self.has))
+
+    def note(self, notice: bytes, number: int) -> None:
+        if NOTIFY in self.has:
+            self.unnotified.append(Notify(self.script, notice, self.pid, number))
 
     def pass_time(self, duration_s: float) -> None:
         until = self.mono_s + duration_s
@@ -274,25 +513,29 @@ class World:
             self.tell(Woke(self.now()))
         self.mono_s = until
 
-    def die(self) -> None:
+    def die(self, code: int = 0) -> None:
         if self.pid:
+            if self.script == START:
+                self.prepared = code == 0
+            self.note(b"killed" if code < 0 else b"exit", abs(code))
             self.pid = 0
-            self.tell(Exited(self.now()))
+            self.tell(Exited(self.now(), code))
+            if not self.pid and not self.service.due:
+                self.prepared = False
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.binary(min_size=1, max_size=6),
-        st.text("udopchaitkxq12w", min_size=1, max_size=4).map(str.encode),
-        st.just("die"),
-        st.sampled_from([0.1, 0.5, 0.9, 1.0, 3.0]),
-    ),
-    max_size=40,
+LETTERS_GIVEN = st.one_of(
+    st.binary(min_size=1, max_size=6),
+    st.text("udopchaitkxq12w+=Ll\n", min_size=1, max_size=4).map(str.encode),
 )
+WAITS = st.sampled_from([0.1, 0.5, 0.9, 1.0, 3.0])
 
 
-@given(normally_up=st.booleans(), steps=STEPS)
-def test_whatever_comes(normally_up: bool, steps: list[bytes | str | float]) -> None:
+@given(
+    normally_up=st.booleans(),
+    steps=st.lists(st.one_of(LETTERS_GIVEN, st.sampled_from([0, 1, -9]), WAITS), max_size=40),
+)
+def test_whatever_comes(normally_up: bool, steps: list[bytes | int | float]) -> None:
     world = World(normally_up)
     want = b"u" if normally_up else b"d"
     for step in steps:
@@ -303,18 +546,15 @@ def test_whatever_comes(normally_up: bool, steps: list[bytes | str | float]) -> 
         elif isinstance(step, float):
             world.pass_time(step)
         else:
-            world.die()
+            world.die(step)
         if world.left:
             return
-        assert world.status == world.service.status(), "what is published is what is"
+        assert (world.status, world.word) == (world.service.status(), b""), "what is published is what is"
         assert world.status[17:18] == want
         assert int.from_bytes(world.status[12:16], "little") == world.pid
         if want == b"u" and not world.pid:
             assert world.wake is not None, "a service that is wanted up is up or about to be"
-    assert all(
-        later - earlier >= START_INTERVAL_S - 1e-9
-        for earlier, later in zip(world.starts, world.starts[1:], strict=False)
-    )
+    assert_once_a_second(world)
     world.pass_time(2)
     if want == b"u":
         assert world.pid
@@ -322,3 +562,52 @@ def test_whatever_comes(normally_up: bool, steps: list[bytes | str | float]) -> 
         world.die()
         world.pass_time(5)
         assert not world.pid
+
+
+def assert_once_a_second(world: World) -> None:
+    assert all(
+        later - earlier >= START_INTERVAL_S - 1e-9
+        for earlier, later in zip(world.starts, world.starts[1:], strict=False)
+    )
+
+
+WORD_OF = {b"start": b"starting", b"run": b"", b"stop": b"stopping"}
+
+
+@given(
+    normally_up=st.booleans(),
+    has=st.frozensets(st.sampled_from([START, RUN, STOP, NOTIFY])),
+    steps=st.lists(st.one_of(LETTERS_GIVEN, st.sampled_from([0, 1, 100, -9]), WAITS), max_size=40),
+)
+def test_whatever_comes_with_scripts(
+    normally_up: bool, has: frozenset[bytes], steps: list[bytes | int | float]
+) -> None:
+    """World asserts the order of the scripts; here is what they have in common, and how it ends."""
+    world = World(normally_up, has)
+    for step in [*steps, b"=\nc", 3.0]:
+        if isinstance(step, bytes):
+            world.tell(Command(world.now(), step))
+        elif isinstance(step, float):
+            world.pass_time(step)
+        else:
+            world.die(step)
+        if world.left:
+            break
+        assert (world.status, world.word) == (world.service.status(), world.service.word)
+        assert int.from_bytes(world.status[12:16], "little") == world.pid
+        assert not world.unnotified
+        assert world.service.stopping == (world.pid != 0 and world.script == STOP)
+        if world.pid:
+            assert world.word == WORD_OF[world.script]
+        elif not world.service.due:
+            assert world.word in (b"", b"failed", b"started")
+    assert_once_a_second(world)
+    if world.left:
+        return
+    world.tell(Command(world.now(), b"dx"))
+    for _ in range(3):
+        if not world.left:
+            world.die(-15)
+    assert world.left, "down and exit end it, whatever went before"
+    if STOP in has and world.history:
+        assert world.history[-1] == STOP

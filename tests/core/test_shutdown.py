@@ -57,6 +57,17 @@ def test_a_logger_that_is_down_on_purpose_stays_down() -> None:
     assert orders(Stopping(), GONE, Half(True, wanted_up=False), pipe(900), False).logger == b"dx"
 
 
+def test_a_stop_script_of_a_logger_is_waited_for() -> None:
+    """And `co` during it, or `dx`, would start it again or leave it."""
+    memory = Stopping(service_told=True)
+    in_its_stop = Half(True, running=True, wanted_up=False, stopping=True)
+    assert orders(memory, GONE, UP, pipe(5, True), True).logger == b"co"
+    assert {orders(memory, GONE, in_its_stop, pipe(n, True), True).logger for n in (0, 0, 0, 0, 0, 5)} == {
+        b""
+    }
+    assert orders(memory, GONE, DOWN, pipe(), False).logger == b"dx"
+
+
 def test_an_empty_pipe_that_has_no_end_ends_with_term() -> None:
     memory = Stopping(service_told=True, logger_told=True)
     looks = [orders(memory, GONE, UP, pipe(waiting, True), True).logger for waiting in (0, 0, 7, *[0] * 9)]
@@ -68,7 +79,7 @@ def test_looks_between_ticks_do_not_count() -> None:
     assert {orders(memory, GONE, UP, pipe(0, True), False).logger for _ in range(99)} == {b""}
 
 
-HALVES = st.builds(Half, st.just(True), st.booleans(), st.booleans(), st.booleans())
+HALVES = st.builds(Half, st.just(True), *[st.booleans()] * 4)
 
 
 @given(

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Iterator[tuple[Path, int]]:
 def test_status_is_replaced_as_a_whole(folder: tuple[Path, int]) -> None:
     path, fd = folder
     for data in (b"first", b"second"):
-        folders.replace_status(data, fd)
+        folders.replace(b"supervise/status", data, fd)
         assert (path / "supervise/status").read_bytes() == data
     assert sorted(os.listdir(path / "supervise")) == ["status"]
 
@@ -45,7 +45,7 @@ def test_what_is_planted_at_the_new_status_is_removed_not_followed(
             place.write_text("old")
         case "fifo":
             os.mkfifo(place)
-    folders.replace_status(b"new", fd)
+    folders.replace(b"supervise/status", b"new", fd)
     assert victim.read_text() == "precious"
     assert (path / "supervise/status").read_bytes() == b"new"
     assert not (path / "supervise/status").is_symlink()
@@ -55,11 +55,11 @@ def test_a_status_that_cannot_be_written_says_where(folder: tuple[Path, int]) ->
     path, fd = folder
     (path / "supervise").rmdir()
     with pytest.raises(folders.NotPublished) as trouble:
-        folders.replace_status(b"new", fd)
+        folders.replace(b"supervise/status", b"new", fd)
     assert (trouble.value.what, trouble.value.name) == (b"unable to open ", b"supervise/status.new")
     (path / "supervise/status").mkdir(parents=True)
     with pytest.raises(folders.NotPublished) as trouble:
-        folders.replace_status(b"new", fd)
+        folders.replace(b"supervise/status", b"new", fd)
     assert (trouble.value.what, trouble.value.name) == (
         b"unable to rename ",
         b"supervise/status.new to status",
@@ -124,9 +124,29 @@ def test_identify(tmp_path: Path) -> None:
     assert folders.identify(b"folder", fd) == folders.identify(b"link", fd) == (found.st_dev, found.st_ino)
     assert folders.identify(b"file", fd) is None
     assert folders.names(fd) == [b"file", b"folder", b"link"]
-    assert folders.is_folder(b"folder", fd)
-    assert not folders.is_folder(b"file", fd)
-    assert not folders.is_folder(b"none", fd)
+    os.close(fd)
+
+
+def test_folder_or_program(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "program").touch(mode=0o700)
+    (tmp_path / "link").symlink_to("program")
+    os.mkfifo(tmp_path / "fifo", 0o700)
+    fd = folders.open_folder(bytes(tmp_path))
+    looked = {name: folders.folder_or_program(name, fd) for name in [*folders.names(fd), b"none"]}
+    assert looked == {
+        b"folder": (True, False),
+        b"program": (False, True),
+        b"link": (False, True),
+        b"file": (False, False),
+        b"fifo": (False, False),
+        b"none": (False, False),
+    }
+    assert [name for name in looked if folders.is_program(name, fd)] == [b"link", b"program"]
+    with pytest.raises(NotADirectoryError):
+        folders.folder_or_program(b"file/log", fd)
+    assert not folders.is_program(b"file/log", fd)
     os.close(fd)
 
 

@@ -1,0 +1,225 @@
+"""A service folder: its service, its logger, and the pipe between them; and how both stop in order.
+
+Rules of this module:
+
+- a log pipe is two plain descriptors kept here for as long as either of its halves is supervised
+  or its folder is there: whoever restarts loses nothing;
+- a logger that is an executable file shares its service's folder: the two are taken over together or
+  not at all, and when the service has been left (`svc -dx`) its logger follows, in the order of
+  core/shutdown.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import trio
+
+from svpy.core.errors import one_line
+from svpy.core.service import LOG_FILE
+from svpy.core.shutdown import Half, Pipe, Stopping, orders
+from svpy.core.status import DOWN
+from svpy.daemon.hosted import Hosted, Place, Refused
+from svpy.daemon.supervisor import Supervisor
+from svpy.system import descriptors, folders
+from svpy.system.supervised import LOGGER
+from svpy.system.tell import because
+
+STOP_LOOK_S = 1.0
+
+
+class Pair:
+    """The two halves of one folder. `left` is called when supervising one of them has ended.
+
+    The folder is opened once, so that both halves are those of the same one whatever becomes of its
+    name meanwhile. `stopping` is what is remembered while it stops, None if it is not to stop."""
+
+    __slots__ = (
+        "_earliest_mono_s",
+        "_left",
+        "_supervisor",
+        "folder_fd",
+        "logger",
+        "name",
+        "pipe",
+        "service",
+        "stopping",
+    )
+
+    def __init__(self, supervisor: Supervisor, name: bytes, folder_fd: int, left: Callable[[], None]) -> None:
+        self._supervisor = supervisor
+        self._left = left
+        self.name = name
+        self.folder_fd = folder_fd
+        self.service: Hosted | None = None
+        self.logger: Hosted | None = None
+        self.pipe: descriptors.Pipe | None = None
+        self.stopping: Stopping | None = None
+        self._earliest_mono_s: dict[bytes, float] = {}
+
+    def host_service(self) -> None:
+        """Raises Refused, as those below."""
+        self.service = self._take_service()
+        self._supervisor.begin(self.service)
+
+    def host_logger(self, is_file: bool) -> None:
+        stdin_fd = self._open_pipe().read_fd
+        place = self._log_file() if is_file else self._place(self.name + b"/log", b"log")
+        self.logger = self._supervisor.host(place, self._logger_left, stdin_fd=stdin_fd)
+        if self.service is not None:
+            self._join(self.service)
+
+    def host_service_with_log_file(self) -> None:
+        self._open_pipe()
+        service = self._take_service()
+        try:
+            self.host_logger(is_file=True)
+        except Refused:
+            self._supervisor.give_back(service)
+            raise
+        self._join(service)
+        self.service = service
+        self._supervisor.begin(service)
+
+    def _take_service(self) -> Hosted:
+        stdout_fd = 1 if self.pipe is None else self.pipe.write_fd
+        return self._supervisor.take(self._place(self.name, b"."), self._service_left, stdout_fd=stdout_fd)
+
+    def _join(self, service: Hosted) -> None:
+        assert self.pipe is not None and self.logger is not None
+        service.stdout_fd = self.pipe.write_fd
+        service.logger = self.logger if self.logger.scripts is LOG_FILE else None
+
+    def _open_pipe(self) -> descriptors.Pipe:
+        if self.pipe is None:
+            try:
+                self.pipe = descriptors.Pipe()
+            except OSError as error:
+                raise Refused(because(b"unable to create pipe for " + one_line(self.name), error)) from error
+        return self.pipe
+
+    def _place(self, name: bytes, path: bytes) -> Place:
+        return Place(name, path, self.folder_fd, self._earliest_mono_s.get(path, -math.inf))
+
+    def _log_file(self) -> Place:
+        earliest_mono_s = self._earliest_mono_s.get(b"log", -math.inf)
+        return Place(self.name, b".", self.folder_fd, earliest_mono_s, LOG_FILE, LOGGER)
+
+    def _service_left(self) -> None:
+        """A service that makes svscan leave it is still started once a second, not once a scan."""
+        assert self.service is not None
+        self._earliest_mono_s[b"."] = self.service.service.earliest_mono_s
+        if self.service.logger is not None and self.stopping is None:
+            self.stopping = Stopping(service_told=True)
+        self.service = None
+        self._left()
+
+    def _logger_left(self) -> None:
+        assert self.logger is not None
+        self._earliest_mono_s[b"log"] = self.logger.service.earliest_mono_s
+        self.logger = None
+        if self.service is not None:
+            self.service.logger = None
+        self._left()
+
+    def is_gone(self) -> bool:
+        """Whether neither half is supervised."""
+        return self.service is None and self.logger is None
+
+    def is_unused(self) -> bool:
+        """Whether nothing would be lost with it: no half, no line in the pipe, no start to remember."""
+        idle = self.is_gone() and not self._earliest_mono_s
+        return idle and (self.pipe is None or not self.pipe.waiting_bytes())
+
+    def close(self) -> None:
+        folders.close(self.folder_fd)
+        if self.pipe is not None:
+            self.pipe.close()
+
+    def stop(self) -> None:
+        """From now on it stops; more than once is as good as once."""
+        if self.stopping is None:
+            self.stopping = Stopping()
+
+    def go_on_stopping(self, ticked: bool) -> bool:
+        """Give the next orders. Returns whether there were any."""
+        assert self.stopping is not None
+        order = orders(self.stopping, _half(self.service), _half(self.logger), _state(self.pipe), ticked)
+        if order.close_pipe and self.pipe is not None:
+            self.pipe.close_writing_end()
+        if self.service is not None and order.service:
+            self._supervisor.command(self.service, order.service)
+        if self.logger is not None and order.logger:
+            self._supervisor.command(self.logger, order.logger)
+        return bool(order.service or order.logger)
+
+    def stop_no_longer(self) -> None:
+        """It has stopped. It may be taken up again, and then what a logger left in the pipe is there."""
+        self.stopping = None
+        if self.pipe is None:
+            return
+        try:
+            if self.pipe.waiting_bytes():
+                self.pipe.open_writing_end()
+                return
+        except OSError:
+            pass
+        self.pipe.close()
+        self.pipe = None
+
+
+class Stopper:
+    """Stops, in order, the pairs that have `stopping` set. `wake` says that something changed."""
+
+    def __init__(self) -> None:
+        self._woken = trio.Event()
+        self._done = trio.Event()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def work(self, pairs: Callable[[], Iterable[Pair]]) -> None:
+        """For ever. `pairs` are asked for whenever it wakes."""
+        next_look = -math.inf
+        while True:
+            self._woken = trio.Event()
+            ticked = trio.current_time() >= next_look
+            if ticked:
+                next_look = trio.current_time() + STOP_LOOK_S
+            stopping = [pair for pair in pairs() if pair.stopping is not None]
+            while sum([pair.go_on_stopping(ticked) for pair in stopping]):
+                ticked = False
+            for pair in stopping:
+                if pair.is_gone():
+                    pair.stop_no_longer()
+            goes_on = any(pair.stopping is not None for pair in stopping)
+            if not goes_on:
+                self._done.set()
+            with trio.move_on_at(next_look if goes_on else math.inf):
+                await self._woken.wait()
+
+    async def stop(self, pairs: Iterable[Pair]) -> None:
+        """Stop these; returns when none of those that are to stop is supervised any more."""
+        for pair in pairs:
+            pair.stop()
+        self._done = trio.Event()
+        self.wake()
+        await self._done.wait()
+
+
+def _half(hosted: Hosted | None) -> Half:
+    if hosted is None:
+        return Half(supervised=False)
+    service = hosted.service
+    return Half(
+        supervised=True,
+        running=service.pid != 0,
+        due=service.due or service.starting,
+        wanted_up=service.want != DOWN,
+        stopping=service.stopping,
+    )
+
+
+def _state(pipe: descriptors.Pipe | None) -> Pipe:
+    return Pipe(0, has_writer=False) if pipe is None else Pipe(pipe.waiting_bytes(), pipe.has_writer())
