@@ -234,8 +234,9 @@ class Program:
         return self._below((self._proc / "cwd").readlink())
 
     def _below(self, path: Path) -> str:
-        root = self.scene.service.parent
-        return str(path.relative_to(root)) if path.is_relative_to(root) else re.sub(r"\d+", "N", str(path))
+        # In a chroot the kernel tells the whole path, of which ours is the end.
+        _, _, below = str(path).partition(f"/{self.scene.service.parent.name}/")
+        return below or re.sub(r"\d+", "N", str(path))
 
     def leads(self) -> dict[str, bool]:
         """Whether it leads its process group and session."""

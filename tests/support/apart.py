@@ -106,7 +106,8 @@ class Apart(Running):
 
     def command(self, *argv: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
         """Run a command inside, to its end."""
-        return run("nsenter", "-t", str(self.init_pid), "-m", "-n", "-p", "-u", "-i", "--", *argv, **options)
+        inside = ("nsenter", "-t", str(self.init_pid), "-m", "-n", "-p", "-u", "-i", "-r", "-w", "--")
+        return run(*inside, *argv, **options)
 
     def kill(self, pid: int, number: signal.Signals) -> None:
         """A signal to a process inside."""
