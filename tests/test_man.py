@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.processes import environment, run
 
-from svpy.core.catalogue import COMMANDS
+from svpy.core.catalogue import COMMANDS, SYNOPSES
 from svpy.core.chain import LIMITS
 from svpy.core.control import LETTERS
 from svpy.core.logscript import Script
@@ -96,6 +96,14 @@ def test_every_limit_is_explained() -> None:
     assert [letter for letter in LIMITS if not explained("softlimit.8", f"-{letter.decode()}")] == []
 
 
+@rendering
+@pytest.mark.parametrize("name", [name for name, form in sorted(SYNOPSES.items()) if b"-" in form])
+def test_every_option_of_a_synopsis_is_explained(name: bytes) -> None:
+    letters = b"".join(re.findall(rb"(?<!\S)\[? ?-(\S+?)(?=[\s\]])", SYNOPSES[name])).decode()
+    assert letters
+    assert [letter for letter in letters if not explained(f"{name.decode()}.8", f"-{letter}")] == []
+
+
 def outcome(word: bytes) -> object:
     """All that a script makes of a word at its beginning."""
     script = Script([word, b"+x", b"e", b"=status", b"./folder"])
@@ -135,8 +143,8 @@ def test_the_code_still_says_what_was_written_into_the_pages(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "name",
-    ["supervise", "svok", "setuidgid", "setuser", "envuidgid", "envdir", "softlimit", "setlock", "pgrphack",
-     "fghack"],
+    ["supervise", "svok", "svup", "setuidgid", "setuser", "envuidgid", "envdir", "softlimit", "setlock",
+     "pgrphack", "fghack"],
 )  # fmt: skip
 def test_a_usage_error_shows_the_synopsis(name: str) -> None:
     first_form = run(name, "--help").stdout.splitlines()[0]
