@@ -1,4 +1,4 @@
-"""multilog as a process: beside C multilog, and where it has to lose nothing."""
+"""multilog as a process, where it has to lose nothing. What C shows as well is in tests/oracle."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.namespaces import missing
 from support.peers import PEERS, beside_c
-from support.processes import BIN, Running, environment, eventually, run
+from support.processes import BIN, Running, eventually, run
 
 OURS = BIN / "multilog"
 LABEL = re.compile(rb"@[0-9a-f]{24}")
@@ -46,98 +45,7 @@ def modes(folder: Path) -> list[tuple[str, int]]:
     )
 
 
-MIXED = (
-    b"a\n\nstatus: x\n" + b"a" * 250 + b"\n" + b"b" * 1300 + b"\nstatus: y" + b"z" * 5000 + b"\nlast without"
-)
 NUMBERS = b"".join(b"%d\n" % number for number in range(20000))
-TABLE: list[tuple[list[str], bytes]] = [
-    ([], MIXED),
-    (["./d"], b""),
-    (["./d"], b"\n"),
-    (["./d"], MIXED),
-    (["t", "./d"], MIXED),
-    (["./d", "t"], MIXED),
-    (["e"], MIXED),
-    (["t", "e", "./d"], MIXED),
-    (["-status*", "./d", "+*: y*", "./e", "e", "=s"], MIXED),
-    (["-*", "+status: x", "./d", "=s"], MIXED),
-    (["t", "-*", "+* status: x", "./d", "=s"], MIXED),
-    (["-*", "=s", "./d"], MIXED),
-    (["=s", "=s2", "-*", "+status: y*", "=s3"], MIXED),
-    (["-" + "b" * 1000, "./d"], MIXED),
-    (["-" + "b" * 1001, "./d"], MIXED),
-    (["-" + "b" * 1300, "./d"], MIXED),
-    (["s4096", "n1000", "./d"], NUMBERS),
-    (["s1", "n1000", "./d", "s8000", "./e"], NUMBERS),
-    (["s4096", "n1000", "./d"], b"x" * 50000),
-    (["t", "s16384", "n1000", "!cat", "./d"], NUMBERS),
-    (["s4096", "n1000", "!cat; wc -l <&4 >&5", "./d"], NUMBERS),
-    (["nonsense", "", "?", "./d/"], MIXED),
-    (["./no/d"], b""),
-    (["./s/t", "./s"], b"x\n"),
-    (["=no/s", "./d"], b"x\n"),
-    (["=d", "./d"], b"x\n"),
-    (["./d", "./d"], b"x\n"),
-    (["/dev/null"], b"x\n"),
-    (["./d", "./e", "-1*", "./f"], NUMBERS),
-]
-
-
-@beside_c
-@pytest.mark.parametrize(("script", "data"), TABLE, ids=[" ".join(script)[:40] for script, _ in TABLE])
-def test_beside_c(tmp_path: Path, script: list[str], data: bytes) -> None:
-    results = []
-    for program in (PEERS / "multilog", OURS):
-        folder = tmp_path / program.parent.parent.name / "x"
-        folder.mkdir(parents=True)
-        done = run(program, *script, input=data, cwd=folder)
-        found: dict[str, object] = {"code": done.returncode, "stderr": LABEL.sub(b"@", done.stderr)}
-        for path in sorted(folder.iterdir()):
-            if path.is_dir():
-                found[path.name] = (path.stat().st_mode, modes(path), LABEL.sub(b"@", logged(path)))
-                assert all(p.stat().st_size <= 99999 for p in path.iterdir())
-                state = path / "state"
-                found[path.name + "/state"] = len(state.read_bytes()) if state.exists() else None
-            else:
-                found[path.name] = (path.stat().st_mode, LABEL.sub(b"@", path.read_bytes()))
-        results.append(found)
-    assert results[1] == results[0]
-
-
-PREVIOUS = {"previous": (0o744, b"p\n")}
-EMPTY_CURRENT = {"current": (0o644, b""), "newstate": (0o644, b"")}
-STATES: list[dict[str, tuple[int, bytes]]] = [
-    {"current": (0o644, b"c\n")},
-    {"current": (0o744, b"c\n"), "state": (0o644, b"s\n")},
-    {"current": (0o744, b"c\n" * 3000), "state": (0o644, b"s\n")},
-    {"previous": (0o644, b"p\n")},
-    {**PREVIOUS, "current": (0o600, b"")},
-    {**PREVIOUS, "current": (0o644, b"c\n"), "state": (0o644, b"s\n")},
-    {**PREVIOUS, **EMPTY_CURRENT, "processed": (0o644, b"half")},
-    {**PREVIOUS, **EMPTY_CURRENT, "processed": (0o744, b"P\n")},
-    {"processed": (0o744, b"P\n"), "state": (0o644, b"s"), "current": (0o644, b"c\n")},
-    {"processed": (0o744, b"P\n")},
-    {"@400000000000000000000000.u": (0o644, b"old\n"), "previous": (0o644, b"")},
-    {"current": (0o744, b"c\n"), "previous": (0o644, b"p\n")},
-]
-
-
-@beside_c
-@pytest.mark.parametrize("state", STATES, ids=lambda state: ",".join(state))
-def test_recovery_beside_c(tmp_path: Path, state: dict[str, tuple[int, bytes]]) -> None:
-    results = []
-    for program in (PEERS / "multilog", OURS):
-        folder = tmp_path / program.parent.parent.name / "d"
-        folder.mkdir(parents=True)
-        for name, (mode, content) in state.items():
-            (folder / name).write_bytes(content)
-            (folder / name).chmod(mode)
-        done = run(program, "s4096", "n5", "./d", input=b"new\n", cwd=folder.parent)
-        contents = {
-            path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith("@")
-        }
-        results.append((done.returncode, done.stderr, modes(folder), contents, logged(folder)))
-    assert results[1] == results[0]
 
 
 @beside_c
@@ -169,40 +77,6 @@ def pipe() -> Iterator[tuple[int, int]]:
             os.close(fd)
         except OSError:
             pass
-
-
-def test_term_finishes_the_line_and_leaves_the_rest(tmp_path: Path, pipe: tuple[int, int]) -> None:
-    reader, writer = pipe
-    with Running(OURS, "./d", "e", cwd=tmp_path, stdin=reader) as multilog:
-        os.write(writer, b"one\nhalf ")
-        multilog.line(b"one")
-        multilog.signal(signal.SIGTERM)
-        # It has to see TERM before the rest comes; then it waits for the end of its line.
-        eventually(lambda: not _pending(multilog.pid))
-        os.write(writer, b"a line\ntwo\nthree\n")
-        assert multilog.wait() == 0
-    assert logged(tmp_path / "d") == b"one\nhalf a line\n"
-    assert (tmp_path / "d" / "current").stat().st_mode & 0o777 == 0o744
-    assert os.read(reader, 100) == b"two\nthree\n"
-
-
-def _pending(pid: int) -> bool:
-    """Whether a process is yet to be seen waiting in poll(2) with no signal left to take."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    pending = any(
-        int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))
-    )
-    return pending or "State:\tS" not in status
-
-
-def test_term_between_lines_ends_at_once(tmp_path: Path, pipe: tuple[int, int]) -> None:
-    reader, writer = pipe
-    with Running(OURS, "./d", "e", cwd=tmp_path, stdin=reader) as multilog:
-        os.write(writer, b"one\n")
-        multilog.line(b"one")
-        multilog.signal(signal.SIGTERM)
-        assert multilog.wait() == 0
-    assert logged(tmp_path / "d") == b"one\n"
 
 
 def test_term_never_gets_lost(tmp_path: Path, pipe: tuple[int, int]) -> None:
@@ -238,21 +112,6 @@ def test_term_never_gets_lost(tmp_path: Path, pipe: tuple[int, int]) -> None:
     assert not [path for path in kept(tmp_path / "d") if path.suffix != ".s"]
 
 
-def test_alrm_rotates(tmp_path: Path, pipe: tuple[int, int]) -> None:
-    reader, writer = pipe
-    with Running(OURS, "./d", "e", cwd=tmp_path, stdin=reader) as multilog:
-        for number in range(3):
-            os.write(writer, b"%d\n" % number)
-            multilog.line(b"%d" % number)
-            multilog.signal(signal.SIGALRM)
-            eventually(lambda number=number: len(kept(tmp_path / "d")) == number + 1)
-            multilog.signal(signal.SIGALRM)  # current is empty: nothing to rotate
-        os.close(writer)
-        assert multilog.wait() == 0
-    assert [path.read_bytes() for path in kept(tmp_path / "d")] == [b"0\n", b"1\n", b"2\n"]
-    assert {path.suffix for path in kept(tmp_path / "d")} == {".s"}
-
-
 @pytest.mark.parametrize("kind", ["file", "null", "socket", "closed", "nonblocking", "tty"])
 def test_any_input(tmp_path: Path, kind: str) -> None:
     expected = b"one\ntwo\n"
@@ -282,37 +141,6 @@ def test_any_input(tmp_path: Path, kind: str) -> None:
     assert logged(tmp_path / "d") == expected
 
 
-def test_a_closed_stderr_is_not_the_log(tmp_path: Path) -> None:
-    with Running(
-        "sh", "-c", 'exec "$1" e ./d 2>&-', "sh", OURS, cwd=tmp_path, stdin=subprocess.PIPE
-    ) as multilog:
-        out, _ = multilog.process.communicate(b"line\n")
-    assert (multilog.process.returncode, out) == (0, b"")
-    assert logged(tmp_path / "d") == b"line\n"
-    assert (tmp_path / "d" / "lock").read_bytes() == b""
-
-
-def test_broken_stderr_does_not_end_the_log(tmp_path: Path) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    assert (
-        run(OURS, "e", "./d", cwd=tmp_path, input=b"line\n", capture_output=False, stderr=writer).returncode
-        == 0
-    )
-    os.close(writer)
-    assert logged(tmp_path / "d") == b"line\n"
-
-
-def test_umask_does_not_matter(tmp_path: Path) -> None:
-    done = run(
-        "sh", "-c", 'umask 077; exec "$1" t s4096 n3 "!cat" ./d', "sh", OURS, input=NUMBERS, cwd=tmp_path
-    )
-    assert done.returncode == 0
-    assert dict(modes(tmp_path / "d")) == {
-        "@.s": 0o100744, "current": 0o100744, "lock": 0o100600, "state": 0o100644,
-    }  # fmt: skip
-
-
 def test_what_ps_shows(tmp_path: Path) -> None:
     with Running(OURS, "t", "e", "./d", cwd=tmp_path, stdin=subprocess.PIPE) as multilog:
         multilog.process.stdin.write(b"x\n")
@@ -321,19 +149,6 @@ def test_what_ps_shows(tmp_path: Path) -> None:
         cmdline = Path(f"/proc/{multilog.pid}/cmdline").read_bytes().rstrip(b"\0")
         assert cmdline.split(b"\0") == [b"multilog", b"t", b"e", b"./d"]
         assert Path(f"/proc/{multilog.pid}/comm").read_text() == "multilog\n"
-
-
-def test_processor_gets_the_environment_it_was_started_with(tmp_path: Path) -> None:
-    odd = {b"A": b"\xff\n=", b"PATH": os.fsencode(environment()["PATH"])}
-    done = run(
-        OURS, "s4096", "!env -0; cat >/dev/null", "./d", input=b"x" * 4096 + b"\n", cwd=tmp_path, env=odd
-    )
-    assert done.returncode == 0
-    entries = kept(tmp_path / "d")[0].read_bytes().split(b"\0")
-    own = [
-        entry for entry in entries if entry and not entry.startswith((b"PWD=", b"_=", b"SHLVL=", b"OLDPWD="))
-    ]
-    assert sorted(own) == sorted(name + b"=" + value for name, value in odd.items())
 
 
 def test_nothing_is_imported_once_it_runs(tmp_path: Path) -> None:
@@ -446,41 +261,6 @@ def test_a_limit_on_file_sizes(tmp_path: Path) -> None:
         b"multilog: warning: unable to write to ./d/current, pausing: file too big"
     }
     assert logged(tmp_path / "d") == NUMBERS
-
-
-FULL_DISK = """
-mount -t tmpfs -o size=64k none "$DISK" && cd "$DISK" || exit 99
-head -c 45056 /dev/zero >ballast
-"$@" s4096 n1000 ./d <"$INPUT" 2>"$MESSAGES" & multilog=$!
-until grep -q 'out of disk space' "$MESSAGES"; do :; done
-rm ballast
-wait $multilog
-echo "code $?"
-cat ./d/@* ./d/current
-"""
-
-
-@pytest.mark.skipif(bool(missing()), reason=missing())
-@pytest.mark.parametrize(
-    "program", [[sys.executable, "-I", "-c", QUICK], [OURS]], ids=["short pause", "real pause"]
-)
-def test_a_full_disk(tmp_path: Path, program: list[str | Path]) -> None:
-    """A tmpfs of 64 kB: multilog says that it is full, waits, goes on when there is room, loses nothing."""
-    data = b"".join(b"line %d of a log that has no room\n" % number for number in range(600))
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "input").write_bytes(data)
-    names = {name: str(tmp_path / name.lower()) for name in ("DISK", "INPUT", "MESSAGES")}
-    done = run(
-        "unshare", "--mount", "--propagation", "private", "sh", "-c", FULL_DISK, "sh", *program,
-        env=environment(**names),
-    )  # fmt: skip
-    said = (tmp_path / "messages").read_text().splitlines()
-    assert done.stdout == b"code 0\n" + data, done.stderr
-    assert said
-    for line in said:
-        assert line.startswith("multilog: warning: unable to ") and line.endswith(
-            ", pausing: out of disk space"
-        )
 
 
 def test_current_gone_and_back(tmp_path: Path, pipe: tuple[int, int]) -> None:
