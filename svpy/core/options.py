@@ -2,7 +2,8 @@
 
 Rules of this module:
 
-- options end at the first word that does not begin with `-`, at `-` alone, or after `--`;
+- options end at the first word that does not begin with `-`, at `-` alone, or after one that begins with
+  `--`, whatever else is in it;
 - letters may be joined (`-dx`); an argument is the rest of the word or the next word;
 - a bad option is reported in two lines: sgetopt's own, then the command's usage.
 
@@ -33,7 +34,7 @@ def parse(
     at = 0
     while at < len(words):
         word = words[at]
-        if word == b"--":
+        if word.startswith(b"--"):
             return found, words[at + 1 :]
         if word == b"-" or not word.startswith(b"-"):
             break
