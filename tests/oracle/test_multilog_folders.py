@@ -322,17 +322,6 @@ DISKS = [
             "status": "multilog =s ./d <in",
         }.items()
     ),
-    mounted(
-        "disk-full-and-empty-again",
-        "size=64k",
-        """
-		head -c 45056 /dev/zero >ballast
-		multilog s4096 n1000 ./d <in 2>$said & pid=$!
-		wait_for grep -q pausing $said
-		rm ballast
-		wait $pid; echo "code $?"
-		sort -u $said; rm $said; cat d/@* d/current | cksum""",
-    ).but(stdin=NUMBERED),
 ]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from support.logscenes import NUMBERED, WAITING
+from support.namespaces import missing
 from support.oracle import Scenario, Shows, each, judge
-
-SIX = NUMBERED[: 512 * 6]
 
 
 def steered(name: str, script: str, **more: object) -> Scenario:
@@ -201,27 +201,42 @@ start() { name=$1; shift; mkdir $name; (cd $name; mkdir d; eval "$prepare"
 exec multilog "$@" ./d <../in 2>err) & }
 mended() { wait_for grep -q pausing $1/err; eval "$2"; }
 prepare=
-start fails s4096 '!test -e ../ok || { : >../ok; exit 3; }; cat'
-start fails-with-output s4096 '!cat; test -e ../ok || { : >../ok; exit 1; }; wc -c <&4 >&5'
+start fails s4096 n99 '!test -e ../ok || { : >../ok; exit 3; }; cat'
+start fails-with-output s4096 n99 '!cat; test -e ../ok || { : >../ok; exit 1; }; wc -c <&4 >&5'
 prepare='echo old >d/current; chmod 744 d/current'
-start no-state s4096 '!cat'
+start no-state s4096 n99 '!cat'
 prepare='mkdir d/newstate'
-start newstate s4096 '!cat'
+start newstate s4096 n99 '!cat'
 prepare='mkdir -m 600 d/previous; echo old >d/current'
-start previous s4096
+start previous s4096 n99
 prepare='mkdir -m 600 d/current; echo old >d/previous'
-start current s4096
+start current s4096 n99
 mended no-state ': >no-state/d/state'
 mended newstate 'rmdir newstate/d/newstate'
 mended previous 'rmdir previous/d/previous; : >previous/d/previous'
 mended current 'rmdir current/d/current; : >current/d/current'
+mkdir full full/disk
+(cd full; exec unshare --mount --propagation private sh -c '
+mount -t tmpfs -o size=64k none disk; cd disk
+head -c 45056 /dev/zero >ballast
+multilog s4096 n99 ./d <../../in 2>../err & pid=$!
+until grep -q pausing ../err; do sleep 0.003; done
+rm ballast
+wait $pid; echo "code $?" >../code
+cat d/@* d/current >../log') &
 wait
 for err in */err; do echo $err; sort -u $err; done
 """
 
-PAUSED = [steered("pauses-end", PAUSES, stdin=SIX)]
+PAUSED = [steered("pauses-end", PAUSES, stdin=NUMBERED, needs_root=True)]
 
 
-@each([*TERM, *ALRM, *MEANWHILE, *KILL, *PAUSED])
+@each([*TERM, *ALRM, *MEANWHILE, *KILL])
 def test_multilog(scenario: Scenario) -> None:
+    judge(scenario)
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing())
+@each(PAUSED)
+def test_pauses(scenario: Scenario) -> None:
     judge(scenario)
