@@ -35,15 +35,17 @@ def say(side: str, *words: str | Path, cwd: Path) -> tuple[int, bytes, bytes]:
 
 def states(folder: Path, *names: str) -> list[str]:
     """svstat's lines without pids and seconds, as both sides' clients give them."""
-    seen = set()
-    for _ in range(2):
-        # A service that moves on between the two answers is asked once more.
+    seen: set[bytes] = set()
+
+    def agree() -> bool:
+        # A service may move on between the two answers.
         lines = [say(side, "svstat", *names, cwd=folder) for side in SIDES]
-        seen = {re.sub(rb"pid \d+|\d+ seconds", b"N", said) for _, said, _ in lines}
         assert all((code, stderr) == (0, b"") for code, _, stderr in lines)
-        if len(seen) == 1:
-            break
-    assert len(seen) == 1, seen
+        seen.clear()
+        seen.update(re.sub(rb"pid \d+|\d+ seconds", b"N", said) for _, said, _ in lines)
+        return len(seen) == 1
+
+    eventually(agree, f"the same answer from both, of {names}")
     return seen.pop().decode().splitlines()
 
 
