@@ -19,7 +19,7 @@ from support.services import Services, descriptors, memory_kb, svscan
 SERVICES = 60
 TOTAL_BYTES = 1_000_000
 PIECE_BYTES = 4000
-GROWTH_KB = 1500
+GROWTH_KB = 600
 """RSS moves by some hundred kB with the moment it is read; a leak of one byte a byte would be 1000 kB,
 one of a small object for each letter known (one byte in seventeen) more than 3000 kB."""
 
