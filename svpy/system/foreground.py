@@ -27,8 +27,9 @@ def split(words: list[bytes]) -> None:
     if pid == 0:
         os.close(read_fd)
         title.release()
-        title.hold()  # its own memory, while it may still be opened
+        # The copies take the lowest descriptors that are free, as in C: before anything else does.
         _multiply(write_fd)
+        title.hold()  # its own memory, while it may still be opened
         return
     os.close(write_fd)
     title.take(b"fghack", words)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.chaintools import NOBODY
 from support.oracle import Scenario, Shows, each, judge
+from support.peers import beside_c
 
 
 def service(scene: Path) -> None:
@@ -125,3 +128,27 @@ SCENARIOS = [
 @each(SCENARIOS)
 def test_chains(scenario: Scenario) -> None:
     judge(scenario)
+
+
+# Words that may stand in any order: none waits for a lock that the same chain holds, and none leaves too
+# little for C's next tool to start.
+STEPS = (
+    "envdir env", "envdir root", "envdir sub", "envdir missing", "envdir", "envuidgid nobody",
+    "envuidgid root", "envuidgid nonexistent", "setuidgid nobody", "setuidgid root", "softlimit -o 200",
+    "softlimit -o =", "softlimit -m 90000000 -c 0", "softlimit -d 80000000", "softlimit -f x",
+    "softlimit -z", "softlimit -- ", "setlock -n lock", "setlock -n main/lock", "setlock -nx lock", "setlock -nx missing/lock",
+    "pgrphack", "fghack", "../tools/softlimit", "../tools/pgrphack", "env", "env -u HOME A=1", "nice -n 0", "./plain",
+    "setsid -w", "sh -c 'exec \"$@\"' sh",
+)  # fmt: skip
+
+
+@beside_c
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(STEPS), min_size=2, max_size=6), st.booleans())
+def test_any_chain(steps: list[str], as_nobody: bool) -> None:
+    judge(
+        Scenario(
+            "any", f"exec {' '.join(steps)} see", prepare=service, env={"REMOVED": "no"},
+            user=NOBODY if as_nobody else None,
+        )
+    )  # fmt: skip

@@ -37,6 +37,8 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
 PATHS: dict[str, tuple[str | None, str]] = {
     "unset": (None, "sh -c 'echo $0'"),
     "unset-elsewhere": (None, "marker"),
+    # A script that says under which path it was found.
+    "unset-order": (None, "gunzip --help"),
     "empty": ("", "marker"),
     "empty-in-cwd": ("", "noshebang"),
     "only-colon": (":", "plain"),

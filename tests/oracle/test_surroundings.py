@@ -6,6 +6,8 @@ import itertools
 import sys
 from pathlib import Path
 
+import pytest
+from support import namespaces
 from support.chaintools import NOBODY, TOOLS, variables
 from support.oracle import Scenario, Shows, each, judge
 
@@ -78,6 +80,12 @@ AS_ROOT: dict[str, str] = {
     "smaller-bounding-set": "setpriv --bounding-set -sys_time,-net_raw TOOL see",
     "no-new-privileges": "setpriv --no-new-privs TOOL see",
     "securebits": "setpriv --securebits +no_setuid_fixup,+noroot TOOL see",
+}
+WITHOUT_PROC: dict[str, dict[str | bytes, str | bytes | None]] = {
+    "plain": {},
+    "LANG=C": {"LANG": "C"},
+    "LC_CTYPE=C.UTF-8": {"LC_CTYPE": "C.UTF-8"},
+    "not-utf8": {b"\xff": b"\xe9"},
 }
 AS_NOBODY: dict[str, str] = {
     "plain": "TOOL see",
@@ -156,6 +164,43 @@ def scenarios() -> list[Scenario]:
         rows.append(base.but(name=f"{tool}-full-stderr", script=f"{words} nonexistent 2>/dev/full; echo $?"))
         rows.append(base.but(name=f"{tool}-no-reader", script=f"{words} yes | head -n 1"))
     return rows
+
+
+def without_proc() -> list[Scenario]:
+    """Where /proc is not mounted, nothing tells what CPython adds to the environment."""
+    return [
+        Scenario(
+            f"{tool}-without-proc-{name}",
+            f"exec unshare --mount sh -c 'umount -l /proc; exec {words} env'",
+            prepare=variables,
+            env={"REMOVED": "no", **entries},
+        )
+        for tool, words in TOOLS.items()
+        for name, entries in WITHOUT_PROC.items()
+    ] + [
+        Scenario(
+            "without-proc-LC_CTYPE=C",
+            "exec unshare --mount sh -c 'umount -l /proc; exec pgrphack env'",
+            env={"LC_CTYPE": "C"},
+            differs="CPython overwrites LC_CTYPE=C with what it then uses; only /proc has the original",
+            ours=Shows(stdout=lambda said: _lacks(said, b"LC_CTYPE=C\n")),
+            theirs=Shows(stdout=lambda said: _has(said, b"LC_CTYPE=C\n")),
+        )
+    ]
+
+
+def _has(said: bytes, line: bytes) -> None:
+    assert line in said
+
+
+def _lacks(said: bytes, line: bytes) -> None:
+    assert line not in said
+
+
+@pytest.mark.skipif(bool(namespaces.missing()), reason=namespaces.missing())
+@each(without_proc())
+def test_without_proc(scenario: Scenario) -> None:
+    judge(scenario)
 
 
 @each(scenarios())

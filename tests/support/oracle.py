@@ -212,7 +212,7 @@ def judge(scenario: Scenario) -> None:
         shutil.rmtree(base)
     if not scenario.differs:
         assert scenario.ours is None and scenario.theirs is None, "what differs needs a reason"
-        same(theirs, ours, PARTS)
+        same(scenario, theirs, ours, PARTS)
         return
     assert scenario.ours is not None, "say what svpy shows instead"
     assert theirs != ours, f"no difference any more: {scenario.differs}"
@@ -226,22 +226,23 @@ def judge(scenario: Scenario) -> None:
         if isinstance(named, dict):
             theirs, ours = (replace(side, tree=_without(side.tree, named)) for side in (theirs, ours))
         parts = scenario.ours.parts() - ({"tree"} if isinstance(named, dict) else set())
-        same(theirs, ours, [part for part in PARTS if part not in parts])
+        same(scenario, theirs, ours, [part for part in PARTS if part not in parts])
 
 
 def _without(tree: dict[bytes, Entry], names: Iterable[bytes]) -> dict[bytes, Entry]:
     return {name: entry for name, entry in tree.items() if name not in names}
 
 
-def same(theirs: Outcome, ours: Outcome, parts: Iterable[str]) -> None:
+def same(scenario: Scenario, theirs: Outcome, ours: Outcome, parts: Iterable[str]) -> None:
     """Fail with a diff, part by part, if two outcomes are not the same in `parts`."""
-    report = []
+    report: list[str] = []
     for part in parts:
         if getattr(theirs, part) != getattr(ours, part):
             pair = (_lines(getattr(theirs, part)), _lines(getattr(ours, part)))
             report += [f"{part}:", *difflib.unified_diff(*pair, "C", "svpy", n=1, lineterm="")]
     if report:
         others = [part for part in ("code", "stderr") if getattr(theirs, part) == getattr(ours, part)]
+        report.insert(0, scenario.script or repr(scenario.argv))
         report += [f"{part} of both: {getattr(ours, part)!r}" for part in others]
         pytest.fail("\n".join(report), pytrace=False)
 
