@@ -148,6 +148,48 @@ LINES = [
     log("nul-ends-no-line", "-a", "./d", "=s", data=b"a\0\na\n"),
 ]
 
+SHORT = b"".join(b"%06d\n" % number for number in range(500))
+
+
+def labels_of(outcome: Outcome) -> set[bytes]:
+    found = re.findall(rb"(?m)^(@[0-9a-f]{24}) ", outcome.content(b"d/current"))
+    assert len(found) == 500
+    return set(found)
+
+
+def many_labels(outcome: Outcome) -> None:
+    assert len(labels_of(outcome)) > 1
+
+
+def one_label(outcome: Outcome) -> None:
+    assert len(labels_of(outcome)) == 1
+
+
+def ends_later(outcome: Outcome) -> None:
+    assert len(outcome.content(b"d/@LABEL1.s")) > 2100
+
+
+OURS_ALONE = [
+    Scenario(
+        "one-label-a-read",
+        "cat >f; multilog t ./d <f",
+        stdin=SHORT,
+        exact=True,
+        differs="C's lines have a label each, those that svpy reads at once have the same",
+        theirs=many_labels,
+        ours=one_label,
+    ),
+    log(
+        "where-a-file-ends",
+        "s4096",
+        "./d",
+        data=SHORT,
+        differs="C ends a file with its 512-byte buffer, svpy at the first line end of the last 2000 bytes",
+        theirs=ends_later,
+        ours=Shows(tree={b"d/@LABEL1.s": Entry("-", 0o744, 0, 0, SHORT[:2100]), b"d/current": SHORT[2100:]}),
+    ),
+]
+
 # Which lines are selected.
 
 PATTERNS = {
@@ -585,7 +627,17 @@ SURROUNDINGS = [
     ),
 ]
 
-SCENARIOS = [*ARGUMENTS, *LINES, *SELECTION, *SHOWN, *FOLDERS, *SIGHT, *PROCESSORS, *SURROUNDINGS]
+SCENARIOS = [
+    *ARGUMENTS,
+    *LINES,
+    *OURS_ALONE,
+    *SELECTION,
+    *SHOWN,
+    *FOLDERS,
+    *SIGHT,
+    *PROCESSORS,
+    *SURROUNDINGS,
+]
 
 
 @each(SCENARIOS)
