@@ -419,6 +419,38 @@ def test_a_run_that_cannot_be_executed_behind_its_start_is_tried_again_without_i
     assert service.handle(Command(at(1.3), b"d")) == [published(0.2, 0, b"d"), STOP_SCRIPT]
 
 
+def test_a_run_that_is_wanted_once_and_cannot_be_executed_leaves_stop_to_do() -> None:
+    service = with_scripts()
+    service.handle(Command(at(0.1), b"o"))
+    service.handle(Exited(at(0.2)))
+    warning = Warn(b"unable to start ", b"/run: access denied")
+    assert service.handle(StartFailed(at(0.2), EACCES)) == [warning, published(0.2, 0, b"\0"), STOP_SCRIPT]
+
+
+def test_down_and_up_of_what_has_failed_stops_it_first() -> None:
+    service = running()
+    service.handle(Exited(at(2), 100))
+    assert service.handle(Command(at(3), b"du")) == [published(2, 0, b"d"), STOP_SCRIPT]
+    started = [published(3, 9, b"d", word=b"stopping"), published(3, 9, b"u", word=b"stopping")]
+    assert service.handle(Started(at(3), 9, STOP)) == started
+    assert service.handle(Exited(at(4)))[-1] == FIRST
+
+
+def test_exit_of_what_is_wanted_up_does_not_stop_it() -> None:
+    """As in encore: it is to be taken up again."""
+    service = running()
+    service.handle(Command(at(2), b"x"))
+    assert service.handle(Exited(at(3))) == [published(3, 0, b"u"), Leave()]
+
+
+def test_told_down_is_forgotten_with_the_process() -> None:
+    service = running()
+    service.handle(Command(at(2), b"du"))
+    service.handle(Exited(at(3)))
+    service.handle(Started(at(3), 9, RUN, has_stop=True))
+    assert service.handle(Exited(at(5), 100)) == [published(5, 0, b"d", word=b"failed")]
+
+
 def test_a_logger_that_is_a_file_has_no_other_scripts() -> None:
     service = Service(normally_up=True, scripts=LOG_FILE)
     service.handle(Opened(at(0)))

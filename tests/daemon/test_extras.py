@@ -401,6 +401,22 @@ def test_down_and_exit_end_the_service_then_the_logger(
             assert daemon.stop() == 0
 
 
+def test_both_are_taken_up_again_and_nothing_is_lost(services: Services) -> None:
+    """A logger that reads nothing is not told to read on for ever, and what it left is there for the next."""
+    folder = make(services, run="echo a line; echo ready >&2; " + STAYS, log="exit 0")
+    with svscan(services) as daemon:
+        for _ in range(2):
+            daemon.line(b"ready")
+            services.svc("-dx", "a")
+            eventually(lambda: services.state("a") == "supervise not running" or services.pid("a"))
+            daemon.signal(signal.SIGHUP)
+        daemon.line(b"ready")
+        script(folder / "mended", LOG_FILE)
+        (folder / "mended").rename(folder / "log")
+        eventually(lambda: said(folder, "logged") == ["a line"] * 3)
+        assert daemon.stop() == 0
+
+
 def test_a_log_file_that_comes_later_is_seen_by_the_next_scan(services: Services) -> None:
     folder = make(services, run="echo a line; " + STAYS)
     with svscan(services) as daemon:

@@ -158,3 +158,44 @@ def test_a_logger_that_is_down_holds_the_service_and_loses_nothing(services: Ser
     assert -1 not in counts
     assert counts.count(1) == LINES_A_LIFE
     assert written(folder)[0] <= counts.count(0) <= written(folder)[0] + CHUNK_LINES
+
+
+def test_a_logger_taken_up_again_reads_on_from_the_same_pipe(services: Services) -> None:
+    """Left with `svc -dx` and found again by the next scan, while the service goes on writing."""
+    folder = services.make(
+        "a",
+        run="echo ready >&2\nwhile :; do read line <>orders; echo $line; done",
+        log="exec cat >>log",
+        down=True,
+    )
+    os.mkfifo(folder / "orders")
+    with svscan(services) as daemon:
+        logger = services.up("a/log")
+        services.svc("-u", "a")
+        daemon.line(b"ready")
+        pid = services.pid("a")
+        expected = ""
+        for line in ("one\n", "two\n", "three\n"):
+            services.svc("-dx", "a/log")
+            (folder / "orders").write_text(line)
+            daemon.signal(signal.SIGHUP)
+            expected += line
+            eventually(lambda expected=expected: (folder / "log/log").read_text() == expected, line)
+            logger = services.up("a/log", since=logger)
+        assert services.pid("a") == pid
+        assert daemon.stop() == 0
+
+
+def test_a_service_taken_up_again_writes_into_the_same_pipe(services: Services) -> None:
+    folder = services.make("a", run="echo life; echo ready >&2; exec sleep 1000", log="exec cat >>log")
+    with svscan(services) as daemon:
+        logger = services.up("a/log")
+        for lives in (1, 2):
+            daemon.line(b"ready")
+            eventually(lambda lives=lives: (folder / "log/log").read_text() == "life\n" * lives)
+            services.svc("-dx", "a")
+            daemon.signal(signal.SIGHUP)
+        daemon.line(b"ready")
+        assert services.pid("a/log") == logger
+        assert daemon.stop() == 0
+    assert (folder / "log/log").read_text() == "life\n" * 3

@@ -16,7 +16,6 @@ from svpy.daemon.supervisor import Supervisor
 from svpy.system import folders
 from svpy.system.children import Starter
 
-RESTARTS = 10_000
 WARM_UP = 500
 
 
@@ -28,17 +27,25 @@ def same_signal_mask() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
+@pytest.mark.parametrize(
+    ("restarts", "scripts"),
+    [(10_000, []), (2_000, ["start", "stop", "notify"])],
+    ids=["run alone", "all scripts"],
+)
 async def test_no_task_timer_descriptor_or_memory_is_left(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch, restarts: int, scripts: list[str]
 ) -> None:
     """The daemon's own code in this process, with real children; only the second between two starts
-    is taken out, which would make this last three hours."""
+    is taken out, which would make this last three hours. With scripts it is told again and again to
+    run once, so that each life has all of them."""
     monkeypatch.setattr(machine, "START_INTERVAL_S", 0.0)
     folder = services.make("a")
     (folder / "run").unlink()
-    (folder / "run").symlink_to("/bin/true")
+    for name in ("run", *scripts):
+        (folder / name).symlink_to("/bin/true")
     monkeypatch.chdir(folder)
     starts = 0
+    spawned: set[bytes] = set()
     reached = trio.Event()
     warm = trio.Event()
 
@@ -53,9 +60,10 @@ async def test_no_task_timer_descriptor_or_memory_is_left(
         ) -> int:
             nonlocal starts
             starts += script == b"run"
+            spawned.add(script)
             if starts == WARM_UP:
                 warm.set()
-            if starts == RESTARTS:
+            if starts == restarts:
                 reached.set()
             return super().start(folder_fd, stdin_fd, stdout_fd, script, words)
 
@@ -71,16 +79,28 @@ async def test_no_task_timer_descriptor_or_memory_is_left(
             "children": len(supervisor._by_pid),
         }
 
+    async def again_and_again() -> None:
+        while True:
+            for hosted in supervisor._by_control.values():
+                if not hosted.service.pid and not hosted.service.due:
+                    supervisor.command(hosted, b"o")
+            await trio.sleep(0.0005)
+
     with trio.fail_after(300):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(supervise, supervisor, b"a")
-            await warm.wait()
-            before, before_kb = held(), memory_kb(os.getpid())
-            await reached.wait()
-            after, after_kb = held(), memory_kb(os.getpid())
-            hosted = next(iter(supervisor._by_control.values()))
-            supervisor.command(hosted, b"dx")
+        async with trio.open_nursery() as asking:
+            if scripts:
+                asking.start_soon(again_and_again)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(supervise, supervisor, b"a")
+                await warm.wait()
+                before, before_kb = held(), memory_kb(os.getpid())
+                await reached.wait()
+                after, after_kb = held(), memory_kb(os.getpid())
+                hosted = next(iter(supervisor._by_control.values()))
+                supervisor.command(hosted, b"dx")
+            asking.cancel_scope.cancel()
     os.close(home_fd)
-    assert starts >= RESTARTS
+    assert starts >= restarts
+    assert spawned == {b"run", *(name.encode() for name in scripts)}
     assert after == before
     assert after_kb - before_kb < 600, f"RSS grew by {after_kb - before_kb} kB"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 from support.services import Services
 
 from svpy.core.status import decode
+from svpy.daemon import svscan
 from svpy.daemon.hosted import Place, Refused
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import folders, waiting
@@ -77,3 +80,56 @@ async def test_a_folder_that_is_refused_late_leaves_nothing_open(
         assert os.listdir("/proc/self/fd") == before
     (folder / "supervise/ok").unlink(missing_ok=True)
     hosting.command(hosting.host(place(folder), nothing), b"x")
+
+
+async def test_a_signal_that_is_not_allowed_is_told_and_costs_nothing_else(
+    services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EPERM: not root, and the service became another user."""
+    folder = services.make("a", down=True)
+    hosting = Supervisor(b"svscan", Starter([b"PATH=/bin:/usr/bin"], 100, home_fd))
+    hosted = hosting.host(place(folder), nothing)
+    hosting.command(hosted, b"u")
+    pid = hosted.service.pid
+    assert pid
+    said: list[bytes] = []
+    monkeypatch.setattr(hosting, "warn", said.append)
+
+    def refused(pid: int, number: int) -> None:
+        raise PermissionError(1, "EPERM")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "kill", refused)
+        hosting.command(hosted, b"tp")
+    assert said == [
+        b"unable to send TERM to a: permission denied",
+        b"unable to send STOP to a: permission denied",
+    ]
+    assert decode((folder / "supervise/status").read_bytes()).paused, "what was behind it was done"
+    hosting.command(hosted, b"dxk")
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    hosting.reap()
+    assert hosted.service.left
+
+
+async def test_changes_without_end_leave_a_rest_between_two_scans(
+    services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(svscan, "REST_S", 0.05)
+    scans: list[float] = []
+    scanner = svscan.Svscan(supervisor(home_fd), folders.open_folder(bytes(services.folder)))
+
+    def scan(changed: bool) -> dict[bytes, bytes]:
+        scans.append(trio.current_time())
+        return {}
+
+    monkeypatch.setattr(scanner, "_scan_once", scan)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scanner._scan_always)
+            while len(scans) < 6:
+                scanner._look.set()
+                await trio.sleep(0.001)
+            nursery.cancel_scope.cancel()
+    assert all(later - earlier >= 0.05 for earlier, later in itertools.pairwise(scans)), scans
+    os.close(scanner._folder_fd)
