@@ -136,9 +136,9 @@ STEPS = (
     "envdir env", "envdir root", "envdir sub", "envdir missing", "envdir", "envuidgid nobody",
     "envuidgid root", "envuidgid nonexistent", "setuidgid nobody", "setuidgid root", "softlimit -o 200",
     "softlimit -o =", "softlimit -m 90000000 -c 0", "softlimit -d 80000000", "softlimit -f x",
-    "softlimit -z", "softlimit -- ", "setlock -n lock", "setlock -n main/lock", "setlock -nx lock", "setlock -nx missing/lock",
-    "pgrphack", "fghack", "../tools/softlimit", "../tools/pgrphack", "env", "env -u HOME A=1", "nice -n 0", "./plain",
-    "setsid -w", "sh -c 'exec \"$@\"' sh",
+    "softlimit -z", "softlimit -- ", "setlock -n lock", "setlock -n main/lock", "setlock -nx lock",
+    "setlock -nx missing/lock", "pgrphack", "fghack", "../tools/softlimit", "../tools/pgrphack", "env",
+    "env -u HOME A=1", "nice -n 0", "./plain", "setsid -w", "sh -c 'exec \"$@\"' sh",
 )  # fmt: skip
 
 
