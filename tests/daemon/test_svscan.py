@@ -13,12 +13,10 @@ from pathlib import Path
 import pytest
 from support.processes import environment, eventually, run
 from support.services import (
-    PEERS,
     STAYS,
     Daemon,
     Services,
     alive,
-    c_environment,
     descriptors,
     moments,
     script,
@@ -168,50 +166,6 @@ def test_no_cap_and_the_soft_limit_stays_the_services_own(services: Services) ->
         eventually(lambda: all(run("svok", services.folder / str(n)).returncode == 0 for n in (0, 999, 1000)))
         eventually(lambda: run("svok", last).returncode == 0)
         assert len(descriptors(daemon.pid)) > 4 * MANY
-
-
-SHOW = """
-tr '\\0' '\\n' </proc/self/environ; echo --
-grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status; echo --
-pwd; umask; ls /proc/$$/fd; echo "$0 $#"; echo --
-exec sleep 1000
-"""
-
-
-def test_children_get_what_cs_children_get(services: Services, tmp_path: Path) -> None:
-    """Environment, dispositions, mask, folder, umask and descriptors: svpy's svscan beside C's."""
-    if not (PEERS / "svscan").exists():
-        pytest.skip(f"C daemontools is not in {PEERS}: set SVPY_PEERS")
-    # `dash`, started by C's svscan, ignores nothing and blocks nothing: what it shows is what it got.
-    services.make("a", run="#!/bin/sh\n" + SHOW)
-    odd = {
-        b"PATH": os.fsencode(environment()["PATH"]),
-        b"ODD": b"\xff\xfe=\n",
-        b"LC_ALL": b"C",
-        b"EMPTY": b"",
-    }
-    kept = os.open(tmp_path, os.O_RDONLY)
-    shown = []
-    for first in ("", f"{PEERS}:"):
-        env = {**odd, b"PATH": os.fsencode(first) + odd[b"PATH"]}
-        with svscan(services, env=env, pass_fds=[kept], umask=0o27) as daemon:
-            pid = services.up("a")
-            daemon.line(b"--")
-            daemon.line(b"--")
-            daemon.line(b"--")
-            shown.append(daemon.said.replace(f"{PEERS}:".encode(), b""))
-            os.kill(daemon.pid, signal.SIGTERM)
-            daemon.wait()
-            if alive(pid):
-                services.svc("-dx", "a")
-                eventually(lambda pid=pid: not alive(pid))
-                eventually(lambda: services.state("a") == "supervise not running")
-    os.close(kept)
-    # glibc's posix_spawn leaves its two internal signals, 32 and 33, ignored; nothing can send them.
-    shown[0] = shown[0].replace(b"SigIgn:\t0000000180000000", b"SigIgn:\t0000000000000000")
-    assert shown[0] == shown[1]
-    assert b"ODD=\xff\xfe=\n" in shown[0]
-    assert f"\n{kept}\n".encode() in shown[0]
 
 
 def test_closed_standard_descriptors_stay_closed(services: Services) -> None:
@@ -524,17 +478,3 @@ def test_without_an_argument_it_is_the_current_folder(services: Services) -> Non
         assert daemon.stop() == 0
     with Daemon("svscan", cwd=services.folder):
         services.up("a")
-
-
-def test_c_commands_speak_to_it(services: Services) -> None:
-    if not (PEERS / "svc").exists():
-        pytest.skip(f"C daemontools is not in {PEERS}: set SVPY_PEERS")
-    services.make("a")
-    with svscan(services):
-        pid = services.up("a")
-        assert run("svok", services.folder / "a", env=c_environment()).returncode == 0
-        said = run("svstat", "a", cwd=services.folder, env=c_environment()).stdout
-        assert said.startswith(b"a: up (pid %d) " % pid)
-        assert run("svc", "-d", "a", cwd=services.folder, env=c_environment()).stderr == b""
-        eventually(lambda: services.pid("a") == 0)
-        assert b"down" in run("svstat", "a", cwd=services.folder, env=c_environment()).stdout

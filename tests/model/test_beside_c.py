@@ -36,7 +36,7 @@ from svpy.core.tai import unix_s
 
 LANES = 12
 EXAMPLES = 4
-STEPS = 7
+STEPS = 6
 LONGER = int(os.environ.get("SVPY_MODEL_EXAMPLES", "0"))
 
 RUN = """%s

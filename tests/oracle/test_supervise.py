@@ -157,10 +157,10 @@ SCENARIOS = [
     ),
     row("twice", "up a\nsupervise a 2>said\necho $?", behind="cat said"),
     row("up", "up a\nsvstat a\nsvok a\necho $?"),
-    row("normally-down", "down a\nsvstat a\nsvok a\necho $?", a(down=True)),
+    row("normally-down", "until_true svok a\ndown a\nsvstat a\nsvok a\necho $?", a(down=True)),
     row(
         "normally-down-by-text-and-a-link",
-        "down a\nsvstat a",
+        "until_true svok a\ndown a\nsvstat a",
         planted("down", lambda path: path.symlink_to("run")),
     ),
     row(

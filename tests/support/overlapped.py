@@ -10,7 +10,7 @@ import pytest
 
 from support.oracle import Scenario, judge
 
-AT_A_TIME = 8
+AT_A_TIME = 12
 """A scenario with a supervise waits for C's seconds most of its time."""
 
 Judged = Callable[[Scenario], None]
