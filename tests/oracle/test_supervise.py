@@ -383,6 +383,15 @@ SCENARIOS = [
         ours=Shows(stdout=b"at once\nleft 0\n"),
     ),
     row(
+        "told-to-leave-and-then-up",
+        "until_true svok a\nsvc -xu a",
+        a("echo once >>out", down=True),
+        end="",
+        differs="letters that came together are all obeyed; C's is gone before it reads the u",
+        theirs=Shows(tree={b"a/out": None, b"a/supervise/status": b"since, down, \0d"}),
+        ours=Shows(tree={b"a/out": b"once\n", b"a/supervise/status": b"since, down, \0u"}),
+    ),
+    row(
         "terminated-itself",
         "up a\nfirst=$(pid a)\nkill -TERM $(child supervise)\nuntil_true sh -c '! svok a'\n"
         "kill -0 $first 2>/dev/null && echo alive\nkill $first 2>/dev/null",
