@@ -51,11 +51,12 @@ child() {
 }
 has_child() { [ -n "$(child "$1")" ]; }
 tenths() { read -r now rest </proc/uptime; now=${now%?}; echo "${now%.*}${now#*.}"; }
-# Of a file of such numbers: whether each is a second or more behind the one before.
+# Of a file of such numbers: whether each is behind the one before as starts a second apart are. They are
+# written by the run itself, which a busy machine may hold up; without the second they would be at once.
 apart() {
 	before=0
 	while read -r now; do
-		if [ $((now - before)) -ge 10 ]; then echo apart; else echo "together: $before $now"; fi
+		if [ $((now - before)) -ge 5 ]; then echo apart; else echo "together: $before $now"; fi
 		before=$now
 	done <"$1"
 	rm "$1"
