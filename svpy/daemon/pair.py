@@ -38,6 +38,7 @@ class Pair:
     __slots__ = (
         "_earliest_mono_s",
         "_left",
+        "_lingering",
         "_supervisor",
         "folder_fd",
         "logger",
@@ -56,6 +57,7 @@ class Pair:
         self.logger: Hosted | None = None
         self.pipe: descriptors.Pipe | None = None
         self.stopping: Stopping | None = None
+        self._lingering: Hosted | None = None
         self._earliest_mono_s: dict[bytes, float] = {}
 
     def host_service(self) -> None:
@@ -110,8 +112,10 @@ class Pair:
         """A service that makes svscan leave it is still started once a second, not once a scan."""
         assert self.service is not None
         self._earliest_mono_s[b"."] = self.service.service.earliest_mono_s
-        if self.service.logger is not None and self.stopping is None:
-            self.stopping = Stopping(service_told=True)
+        if self.service.logger is not None:
+            self._lingering = self.service
+            if self.stopping is None:
+                self.stopping = Stopping(service_told=True)
         self.service = None
         self._left()
 
@@ -121,6 +125,9 @@ class Pair:
         self.logger = None
         if self.service is not None:
             self.service.logger = None
+        if self._lingering is not None:
+            self._supervisor.give_back(self._lingering)
+            self._lingering = None
         self._left()
 
     def is_gone(self) -> bool:

@@ -78,7 +78,7 @@ class Supervisor:
         self.tell(hosted, machine.Woke(now()))
 
     def give_back(self, hosted: Hosted) -> None:
-        """Supervise it no longer. It must not run."""
+        """Supervise it no longer. It must not run, and nobody is told."""
         self._controls.remove(hosted.control_fd)
         del self._by_control[hosted.control_fd]
         hosted.close()
@@ -207,7 +207,10 @@ class Supervisor:
         return trouble
 
     def _leave(self, hosted: Hosted) -> None:
-        self.give_back(hosted)
+        """With a logger in its folder it keeps the lock and the fifo, for `svc -L`, until that has left
+        too: the logger's owner gives it back then."""
+        if hosted.logger is None:
+            self.give_back(hosted)
         hosted.left()
 
     def _wake_at(self, mono_s: float, hosted: Hosted) -> None:

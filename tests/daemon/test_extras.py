@@ -401,6 +401,32 @@ def test_down_and_exit_end_the_service_then_the_logger(
             assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_logger_that_outlives_its_service_is_still_controlled(
+    services: Services, host: Callable[[Services], Daemon]
+) -> None:
+    """And the folder stays locked for as long: it would be a second logger's."""
+    folder = make(services, log="echo log ready >&2; " + STAYS)
+    with host(services) as daemon:
+        daemon.line(b"log ready")
+        pid, logger = services.up("a"), log_pid(folder)
+        services.svc("-dx", "a")
+        eventually(lambda: not alive(pid))
+        eventually(lambda: services.state("a").startswith("down "))
+        assert run("svok", folder).returncode == 0
+        second = run("supervise", "a", cwd=services.folder)
+        assert second.stderr == b"supervise: fatal: unable to acquire a/supervise/lock: temporary failure\n"
+        assert alive(logger), "it has the end of its input, and takes the time it needs"
+        services.svc("-Lk", "a")
+        if host is svscan:
+            daemon.signal(signal.SIGHUP)
+            daemon.line(b"log ready")
+            assert services.up("a") != pid
+        else:
+            assert daemon.wait() == 0
+            assert run("svok", folder).returncode == 100
+
+
 def test_both_are_taken_up_again_and_nothing_is_lost(services: Services) -> None:
     """A logger that reads nothing is not told to read on for ever, and what it left is there for the next."""
     folder = make(services, run="echo a line; echo ready >&2; " + STAYS, log="exit 0")
