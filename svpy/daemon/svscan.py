@@ -3,6 +3,7 @@
 Rules of this module:
 
 - the folder is scanned every five seconds, and at once when it changes or on HUP;
+- a scan that begins a thousand services lets everything else have its turn between two of them;
 - TERM and INT stop everything in the order of core/shutdown.py, once.
 """
 
@@ -87,21 +88,21 @@ class Svscan:
             changed = began < regular
             if not changed:
                 regular = began + SCAN_INTERVAL_S
-            self._scan(changed)
+            await self._scan(changed)
             took_s = trio.current_time() - began
             with trio.move_on_at(regular):
                 await self._look.wait()
                 await trio.sleep(max(REST_S, 4 * took_s))
 
-    def _scan(self, changed: bool) -> None:
+    async def _scan(self, changed: bool) -> None:
         try:
-            complaints = self._scan_once(changed)
+            complaints = await self._scan_once(changed)
         except Exception as error:
             complaints = {b"": b"unexpected " + one_line(repr(error).encode("utf-8", "replace"))}
         for complaint in self._complaints.news(complaints):
             self._supervisor.warn(complaint)
 
-    def _scan_once(self, changed: bool) -> dict[bytes, bytes]:
+    async def _scan_once(self, changed: bool) -> dict[bytes, bytes]:
         """Look, and host what is new. Returns what went wrong, by name."""
         self._supervisor.publish_late()
         try:
@@ -119,6 +120,7 @@ class Svscan:
             for key, pair in self._pairs.items()
         }
         for action in scan.decide(known, found):
+            await trio.lowlevel.checkpoint()
             try:
                 self._act(action)
             except Refused as refused:
@@ -152,15 +154,19 @@ class Svscan:
             return None
 
     def _act(self, action: scan.ScanAction) -> None:
+        if isinstance(action, scan.Forget):
+            self._pairs.pop(action.key).close()
+            return
+        pair = self._pair(action.found)
+        if pair.stopping is not None:
+            return
         match action:
             case scan.HostLogger(found):
-                self._pair(found).host_logger(is_file=found.log_is_file)
-            case scan.HostService(found):
-                self._pair(found).host_service()
-            case scan.HostTogether(found):
-                self._pair(found).host_service_with_log_file()
-            case scan.Forget(key):
-                self._pairs.pop(key).close()
+                pair.host_logger(is_file=found.log_is_file)
+            case scan.HostService():
+                pair.host_service()
+            case scan.HostTogether():
+                pair.host_service_with_log_file()
 
     def _pair(self, found: scan.Found) -> Pair:
         """The pair of a folder, opened if it is new. Raises Refused."""

@@ -478,3 +478,20 @@ def test_without_an_argument_it_is_the_current_folder(services: Services) -> Non
         assert daemon.stop() == 0
     with Daemon("svscan", cwd=services.folder):
         services.up("a")
+
+
+def test_many_that_begin_hold_up_no_letter_and_no_exit(services: Services) -> None:
+    """Each sends itself down as soon as it runs: the first are down before the last are started."""
+    names = [str(number) for number in range(100)]
+    for name in names:
+        services.make(name, run="date +%s%N >began; printf d >supervise/control; exec sleep 1000")
+    with svscan(services) as daemon:
+        eventually(lambda: all(services.state(name).endswith("normally up") for name in names))
+        assert daemon.stop() == 0
+    last_began_ns = max(int((services.folder / name / "began").read_text()) for name in names)
+    assert sum(down_since_unix_ns(services.folder / name) < last_began_ns for name in names) > 20
+
+
+def down_since_unix_ns(folder: Path) -> int:
+    status = (folder / "supervise/status").read_bytes()
+    return (int.from_bytes(status[:8]) - 4611686018427387914) * 10**9 + int.from_bytes(status[8:12])
