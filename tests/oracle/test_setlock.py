@@ -7,8 +7,9 @@ import sys
 from support.chaintools import JOB_MESSAGES, NOBODY
 from support.oracle import Scenario, each, judge
 
-# Somebody holds `lock` from before until it reads a line from `go`.
-HELD = "mkfifo held go; (exec 8>lock; flock 8; echo >held; read x <go; echo holder) & read x <held; "
+# Somebody holds `lock` from before until it reads a line from `go`. Who locked it stays alive: of a lock
+# that a dead process took, /proc/locks says nothing in a pid namespace.
+HELD = "mkfifo held go; flock lock sh -c 'echo >held; read x <go; echo holder' & read x <held; "
 FREE = "echo >go; wait; "
 # A process that waits for a lock has a line of its own, with an arrow.
 BLOCKED = 'blocked() { until grep -q -e "-> FLOCK .* $1 " /proc/locks; do sleep .01; done; }; '
@@ -111,7 +112,7 @@ WAITS: dict[str, str] = {
         "kill -CONT $waiter; blocked $waiter; " + FREE
     ),
     "holder-crashes": (
-        "mkfifo held; (exec 8>lock; flock 8; echo >held; exec sleep 99) & holder=$!; read x <held; " + BLOCKED
+        "mkfifo held; flock -F lock sh -c 'echo >held; exec sleep 99' & holder=$!; read x <held; " + BLOCKED
         + "setlock lock echo got & waiter=$!; blocked $waiter; kill -9 $holder; wait $waiter; echo $?"
     ),
     "holder-is-setlock": (
