@@ -1,8 +1,7 @@
-"""svstat [-l] [-L] DIR...: one line for each DIR on stdout; exits 0 whatever they say.
+"""svstat DIR...: one line for each DIR on stdout; exits 0 whatever they say.
 
-A logger that is a file in its service's folder has a line of its own behind the service's; -l leaves it
-out, -L leaves the service out, as daemontools-encore's svstat has it. They are options only before the
-first DIR, each a word: any other word is a folder, as in C, which has none."""
+A logger that is a file in its service's folder has a line of its own behind the service's. There are no
+options, as in C: daemontools-encore's -l and -L, which leave one of the two out, would be folders there."""
 
 import errno
 import os
@@ -23,19 +22,13 @@ from svpy.system.supervised import (
 )
 from svpy.system.tell import write_all
 
-SERVICE_ONLY = b"-l"
-LOGGER_ONLY = b"-L"
-
 
 def run(words: list[bytes]) -> int:
     restore_defaults()
     origin = Origin(b"svstat")
-    only = b""
-    while words and words[0] in (SERVICE_ONLY, LOGGER_ONLY):
-        only = words.pop(0)
     lines = []
     for folder in words:
-        lines += [folder + said + b"\n" for said in _lines(folder, only)]
+        lines += [folder + said + b"\n" for said in _lines(folder)]
         origin.back()
     try:
         write_all(1, b"".join(lines))
@@ -45,7 +38,7 @@ def run(words: list[bytes]) -> int:
     return 0
 
 
-def _lines(folder: bytes, only: bytes) -> list[bytes]:
+def _lines(folder: bytes) -> list[bytes]:
     """What is to be said of one folder, from its state or from what kept us from reading it."""
     doing = b"unable to chdir: "
     try:
@@ -57,12 +50,10 @@ def _lines(folder: bytes, only: bytes) -> list[bytes]:
             return [b": supervise not running"]
     except OSError as error:
         return [b": " + doing + error_text(error.errno)]
-    lines = []
-    if only != LOGGER_ONLY:
-        lines.append(b": " + _state(SERVICE, normally_up))
-    if only != SERVICE_ONLY and has_logger_of_its_own():
+    lines = [b": " + _state(SERVICE, normally_up)]
+    if has_logger_of_its_own():
         lines.append(b" log: " + _state(LOGGER, normally_up))
-    return lines or [b": no log service"]
+    return lines
 
 
 def _state(where: bytes, normally_up: bool) -> bytes:

@@ -44,7 +44,7 @@ SYNOPSES: dict[bytes, bytes] = {
     b"svc": b"[-" + b"".join(row.letter for row in LETTERS) + b"] dir ...",
     b"svok": b"dir",
     b"svup": b"[-L] [-l] dir",
-    b"svstat": b"[-L] [-l] dir ...",
+    b"svstat": b"dir ...",
     b"multilog": b"action ...",
     **chain.SYNOPSES,
     b"tai64n": b"",

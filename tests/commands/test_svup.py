@@ -67,18 +67,6 @@ def test_it_follows_a_service(services: Services) -> None:
     assert run("svup", services.folder / "a").returncode == 100
 
 
-def test_svstat_takes_its_options_before_the_first_folder_only(services: Services) -> None:
-    services.make("a", down=True)
-    services.make("-l", down=True)
-    with svscan(services):
-        for name in ("a", "./-l"):
-            eventually(lambda name=name: services.state(name).startswith("down"))
-        said = run("svstat", "-l", "a", "-l", "-x", cwd=services.folder).stdout.splitlines()
-        assert [line.partition(b":")[0] for line in said] == [b"a", b"-l", b"-x"]
-        assert said[2] == b"-x: unable to chdir: file does not exist"
-        assert run("svstat", "-L", "a", cwd=services.folder).stdout == b"a: no log service\n"
-
-
 def test_a_word_that_does_not_belong_to_the_status_is_not_said(tmp_path: Path) -> None:
     folder = tmp_path / "supervise"
     folder.mkdir()
