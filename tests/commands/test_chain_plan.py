@@ -7,8 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,57 +18,46 @@ import svpy
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder that every user can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="svpy-plan-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def executed(place: Path, *words: str, **options: object) -> list[str]:
+def executed(reachable: Path, *words: str, **options: object) -> list[str]:
     """What was executed, in order, failures left out."""
-    run("strace", "-f", "-qq", "-e", "trace=execve", "-z", "-o", place / "trace", *words, **options)
-    lines = (place / "trace").read_text().splitlines()
+    run("strace", "-f", "-qq", "-e", "trace=execve", "-z", "-o", reachable / "trace", *words, **options)
+    lines = (reachable / "trace").read_text().splitlines()
     return [line.split('"')[1] for line in lines if "execve(" in line]
 
 
 @needs_strace
-def test_a_chain_of_our_own_costs_one_execve(place: Path) -> None:
-    (place / "e").mkdir()
+def test_a_chain_of_our_own_costs_one_execve(reachable: Path) -> None:
+    (reachable / "e").mkdir()
     words = ["pgrphack", "envdir", "e", "setlock", "f", "softlimit", "-o", "50", "true"]
-    assert executed(place, *words, cwd=place) == [f"{BIN}/pgrphack", "/usr/bin/true"]
+    assert executed(reachable, *words, cwd=reachable) == [f"{BIN}/pgrphack", "/usr/bin/true"]
 
 
 @needs_strace
-def test_links_to_our_scripts_are_ours(place: Path) -> None:
-    (place / "links").mkdir()
+def test_links_to_our_scripts_are_ours(reachable: Path) -> None:
+    (reachable / "links").mkdir()
     for name in ("pgrphack", "softlimit"):
-        (place / "links" / name).symlink_to(BIN / name)
-    env = environment(PATH=f"{place}/links:/usr/bin")
+        (reachable / "links" / name).symlink_to(BIN / name)
+    env = environment(PATH=f"{reachable}/links:/usr/bin")
     words = ["pgrphack", "softlimit", f"{BIN}/softlimit", "true"]
-    assert executed(place, *words, env=env) == [f"{place}/links/pgrphack", "/usr/bin/true"]
+    assert executed(reachable, *words, env=env) == [f"{reachable}/links/pgrphack", "/usr/bin/true"]
 
 
 @needs_strace
 @beside_c
-def test_another_of_the_same_name_is_executed(place: Path) -> None:
+def test_another_of_the_same_name_is_executed(reachable: Path) -> None:
     env = environment(PATH=f"{PEERS}:{BIN}:/usr/bin")
     words = [f"{BIN}/pgrphack", "softlimit", "true"]
-    assert executed(place, *words, env=env) == [words[0], f"{PEERS}/softlimit", "/usr/bin/true"]
+    assert executed(reachable, *words, env=env) == [words[0], f"{PEERS}/softlimit", "/usr/bin/true"]
 
 
 @needs_strace
-def test_what_cannot_be_executed_is_passed_over(place: Path) -> None:
-    (place / "dir/softlimit").mkdir(parents=True)
-    (place / "file").mkdir()
-    (place / "file/softlimit").write_text("no program")
-    env = environment(PATH=f"{place}/dir:{place}/file:{place}/missing:{BIN}:/usr/bin")
+def test_what_cannot_be_executed_is_passed_over(reachable: Path) -> None:
+    (reachable / "dir/softlimit").mkdir(parents=True)
+    (reachable / "file").mkdir()
+    (reachable / "file/softlimit").write_text("no program")
+    env = environment(PATH=f"{reachable}/dir:{reachable}/file:{reachable}/missing:{BIN}:/usr/bin")
     words = [f"{BIN}/pgrphack", "softlimit", "true"]
-    assert executed(place, *words, env=env) == [words[0], "/usr/bin/true"]
+    assert executed(reachable, *words, env=env) == [words[0], "/usr/bin/true"]
 
 
 SIZES = [(100, 0), (100_000, 100_000), (131_000, 131_000), (131_000, 500_000)]
@@ -133,22 +120,22 @@ def test_the_environment_is_handed_on_byte_for_byte(entries: list[bytes]) -> Non
 
 
 @pytest.mark.parametrize("entries", ODD_ENVIRONMENTS)
-def test_and_changed_as_c_changes_it(entries: list[bytes], place: Path) -> None:
-    (place / "B").write_bytes(b"new")
-    (place / "A").write_bytes(b"")
-    argv = [os.fsencode(BIN / "envdir"), os.fsencode(place), b"/bin/cat", b"/proc/self/environ"]
+def test_and_changed_as_c_changes_it(entries: list[bytes], reachable: Path) -> None:
+    (reachable / "B").write_bytes(b"new")
+    (reachable / "A").write_bytes(b"")
+    argv = [os.fsencode(BIN / "envdir"), os.fsencode(reachable), b"/bin/cat", b"/proc/self/environ"]
     if (PEERS / "envdir").exists():
         assert raw_exec(argv, entries) == raw_exec([os.fsencode(PEERS / "envdir"), *argv[1:]], entries)
     else:
         assert b"B=new\0" in raw_exec(argv, entries)
 
 
-def test_a_link_to_nothing_removes_the_variable(place: Path) -> None:
+def test_a_link_to_nothing_removes_the_variable(reachable: Path) -> None:
     """C gives it the value of the file before it, if there was one."""
-    (place / "B").symlink_to("missing")
+    (reachable / "B").symlink_to("missing")
     for name in "AC":
-        (place / name).write_text(name)
-    done = run("envdir", place, "cat", "/proc/self/environ", env=environment(B="old"))
+        (reachable / name).write_text(name)
+    done = run("envdir", reachable, "cat", "/proc/self/environ", env=environment(B="old"))
     assert {b"A=A", b"C=C"} < set(done.stdout.split(b"\0"))
     assert b"B=" not in done.stdout
 
@@ -169,14 +156,14 @@ def test_signals_are_handed_on() -> None:
     assert done.stdout.count(b"\n") == 3
 
 
-def test_setlock_waits_its_turn(place: Path) -> None:
+def test_setlock_waits_its_turn(reachable: Path) -> None:
     with Running(
-        "setlock", "f", "sh", "-c", "echo locked; read x; echo released", cwd=place, stdin=subprocess.PIPE
+        "setlock", "f", "sh", "-c", "echo locked; read x; echo released", cwd=reachable, stdin=subprocess.PIPE
     ) as first:
         first.line(b"locked")
-        with Running("setlock", "f", "echo", "mine", cwd=place) as second:
+        with Running("setlock", "f", "echo", "mine", cwd=reachable) as second:
             eventually(lambda: waits_for_a_lock(second.pid), "the second to wait")
-            assert run("setlock", "-n", "f", "true", cwd=place).returncode == 111
+            assert run("setlock", "-n", "f", "true", cwd=reachable).returncode == 111
             assert first.process.stdin is not None
             first.process.stdin.close()
             assert second.line() == b"mine"
@@ -189,14 +176,16 @@ def waits_for_a_lock(pid: int) -> bool:
     )
 
 
-def test_fghack_waits_for_what_went_into_the_background(place: Path) -> None:
-    os.mkfifo(place / "go")
-    with Running("fghack", "sh", "-c", "(read x <go; echo done) & echo started; exit 5", cwd=place) as fghack:
+def test_fghack_waits_for_what_went_into_the_background(reachable: Path) -> None:
+    os.mkfifo(reachable / "go")
+    with Running(
+        "fghack", "sh", "-c", "(read x <go; echo done) & echo started; exit 5", cwd=reachable
+    ) as fghack:
         fghack.line(b"started")
         children = Path(f"/proc/{fghack.pid}/task/{fghack.pid}/children")
         eventually(lambda: zombie(children.read_text()), "sh to end")
         assert fghack.process.poll() is None
-        (place / "go").write_text("\n")
+        (reachable / "go").write_text("\n")
         assert fghack.line() == b"done"
         assert fghack.wait() == 5
 
@@ -214,17 +203,17 @@ def look(pid: int) -> tuple[str, list[bytes]]:
 
 
 @as_root
-def test_multilog_at_the_end_runs_in_the_same_process(place: Path) -> None:
-    (place / "e").mkdir()
-    (place / "e/MARK").write_text("here")
-    (place / "e/LAST").write_text("")
-    (place / "log").mkdir()
-    os.chown(place / "log", 65534, 65534)
-    chain = ["envdir", str(place / "e"), "setuidgid", "nobody", "softlimit", "-m", "3000000", "-o", "60"]
+def test_multilog_at_the_end_runs_in_the_same_process(reachable: Path) -> None:
+    (reachable / "e").mkdir()
+    (reachable / "e/MARK").write_text("here")
+    (reachable / "e/LAST").write_text("")
+    (reachable / "log").mkdir()
+    os.chown(reachable / "log", 65534, 65534)
+    chain = ["envdir", str(reachable / "e"), "setuidgid", "nobody", "softlimit", "-m", "3000000", "-o", "60"]
     script = ["-*", "+wanted*", "s4096", "!cat /proc/self/environ >environ; ulimit -n >nofile; cat", "./log"]
     env = environment(LAST="1")
-    with Running(*chain, "multilog", *script, cwd=place, stdin=subprocess.PIPE, env=env) as log:
-        eventually(lambda: (place / "log/current").exists(), "multilog to open its folder")
+    with Running(*chain, "multilog", *script, cwd=reachable, stdin=subprocess.PIPE, env=env) as log:
+        eventually(lambda: (reachable / "log/current").exists(), "multilog to open its folder")
         assert look(log.pid) == ("multilog", [b"multilog", *map(os.fsencode, script)])
         status = Path(f"/proc/{log.pid}/status").read_text()
         assert "Uid:\t65534\t65534\t65534\t65534" in status
@@ -240,32 +229,32 @@ def test_multilog_at_the_end_runs_in_the_same_process(place: Path) -> None:
         log.process.stdin.close()
         assert log.wait() == 0
         assert log.rest() == b""
-    kept = b"".join(path.read_bytes() for path in sorted((place / "log").glob("@*.s")))
-    kept += (place / "log/current").read_bytes()
+    kept = b"".join(path.read_bytes() for path in sorted((reachable / "log").glob("@*.s")))
+    kept += (reachable / "log/current").read_bytes()
     assert kept.count(b"wanted") == 400
     assert b"other" not in kept
-    assert (place / "log/nofile").read_bytes() == b"60\n"
-    passed_on = (place / "log/environ").read_bytes().split(b"\0")
+    assert (reachable / "log/nofile").read_bytes() == b"60\n"
+    passed_on = (reachable / "log/environ").read_bytes().split(b"\0")
     assert b"MARK=here" in passed_on
     assert not [entry for entry in passed_on if entry.startswith((b"LAST=", b"LC_CTYPE="))]
 
 
 @as_root
-def test_nothing_of_ours_is_imported_after_setuidgid(place: Path) -> None:
+def test_nothing_of_ours_is_imported_after_setuidgid(reachable: Path) -> None:
     """The package may be out of the account's reach, under root's home: all is imported before."""
     package = Path(svpy.__file__).parent
-    shutil.copytree(package, place / "hidden/svpy", ignore=shutil.ignore_patterns("__pycache__"))
-    (place / "hidden").chmod(0o700)
-    (place / "bin").mkdir()
+    shutil.copytree(package, reachable / "hidden/svpy", ignore=shutil.ignore_patterns("__pycache__"))
+    (reachable / "hidden").chmod(0o700)
+    (reachable / "bin").mkdir()
     for name in ("setuidgid", "softlimit", "multilog"):
-        script = place / "bin" / name
+        script = reachable / "bin" / name
         script.write_text(
-            f"#!{sys.executable} -I\nimport sys\nsys.path.insert(0, '{place}/hidden')\n"
+            f"#!{sys.executable} -I\nimport sys\nsys.path.insert(0, '{reachable}/hidden')\n"
             f"from svpy.commands.{name} import main\nmain()\n"
         )
         script.chmod(0o755)
-    (place / "log").mkdir()
-    os.chown(place / "log", 65534, 65534)
+    (reachable / "log").mkdir()
+    os.chown(reachable / "log", 65534, 65534)
     words = [
         "setuidgid",
         "nobody",
@@ -279,19 +268,19 @@ def test_nothing_of_ours_is_imported_after_setuidgid(place: Path) -> None:
         "!cat",
         "./log",
     ]
-    env = environment(PATH=f"{place}/bin:/usr/bin:/bin")
-    done = run(*words, cwd=place, input=b"line\n" * 1000, env=env, executable=place / "bin/setuidgid")
+    env = environment(PATH=f"{reachable}/bin:/usr/bin:/bin")
+    done = run(*words, cwd=reachable, input=b"line\n" * 1000, env=env, executable=reachable / "bin/setuidgid")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert sum(path.read_bytes().count(b" line\n") for path in (place / "log").iterdir()) == 1000
+    assert sum(path.read_bytes().count(b" line\n") for path in (reachable / "log").iterdir()) == 1000
 
 
 @as_root
-def test_a_multilog_out_of_reach_is_refused_in_c_words(place: Path) -> None:
-    (place / "hidden").mkdir(0o700)
+def test_a_multilog_out_of_reach_is_refused_in_c_words(reachable: Path) -> None:
+    (reachable / "hidden").mkdir(0o700)
     for name in ("setuidgid", "multilog"):
-        shutil.copy(BIN / name, place / "hidden" / name)
-    env = environment(PATH=f"{place}/hidden:/usr/bin:/bin")
-    done = run(str(place / "hidden/setuidgid"), "nobody", "multilog", "./log", cwd=place, env=env)
+        shutil.copy(BIN / name, reachable / "hidden" / name)
+    env = environment(PATH=f"{reachable}/hidden:/usr/bin:/bin")
+    done = run(str(reachable / "hidden/setuidgid"), "nobody", "multilog", "./log", cwd=reachable, env=env)
     assert (done.returncode, done.stderr) == (
         111,
         b"setuidgid: fatal: unable to run multilog: access denied\n",
@@ -299,16 +288,16 @@ def test_a_multilog_out_of_reach_is_refused_in_c_words(place: Path) -> None:
 
 
 @as_root
-def test_works_without_proc(place: Path) -> None:
+def test_works_without_proc(reachable: Path) -> None:
     """Early in a boot or in a bare chroot there may be no /proc."""
     script = (
         "mount -t tmpfs none /proc && "
         "exec softlimit -m 9000000 envdir e setuidgid nobody softlimit -o 40 "
         "sh -c 'echo $MARK ${LC_CTYPE-unset} $(id -u) $(ulimit -n) $(ulimit -v)'"
     )
-    (place / "e").mkdir()
-    (place / "e/MARK").write_text("here")
-    done = run("unshare", "--mount", "sh", "-c", script, cwd=place, env={"PATH": PATH})
+    (reachable / "e").mkdir()
+    (reachable / "e/MARK").write_text("here")
+    done = run("unshare", "--mount", "sh", "-c", script, cwd=reachable, env={"PATH": PATH})
     assert (done.stdout, done.stderr) == (b"here unset 65534 40 8789\n", b"")
 
 
