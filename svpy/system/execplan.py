@@ -22,7 +22,7 @@ import stat
 from svpy.core import chain
 from svpy.core.environment import account_changes, candidates, changed, login_changes, search_path
 from svpy.core.errors import FAILED, Die
-from svpy.system import environment, foreground, identity, installed, limits, locks, title
+from svpy.system import environment, foreground, identity, installed, locks, title
 from svpy.system.envfolder import read_changes, read_file
 from svpy.system.execute import PASSED_OVER, executor, search_and_execute
 from svpy.system.tell import because
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MULTILOG = b"multilog"
+_SOFTLIMIT = b"softlimit"
 _STAYING = {_MULTILOG, b"fghack", b"setlock"}
 """Those that may be seen for longer, by ps."""
 _RESERVE_BYTES = 1 << 20
@@ -95,6 +96,8 @@ def _envdir(plan: Plan, path: bytes, is_file: bool) -> None:
 
 
 def _softlimit(plan: Plan, wanted: list[tuple[str, int | None]]) -> None:
+    from svpy.system import limits
+
     for name, value in wanted:
         try:
             soft = chain.clamped(value, limits.hard_limit(name))
@@ -158,8 +161,10 @@ def carry_out(
     multilog = None
     if _MULTILOG in own:
         multilog = load_multilog(words)
-    if tool in _STAYING or not _STAYING.isdisjoint(own):
-        title.hold()
+    if _SOFTLIMIT in (tool, *own):
+        from svpy.system import limits  # noqa: F401  the others start without it
+    if not _STAYING.isdisjoint(own):
+        title.hold()  # The first tool takes its title before anything has changed.
     plan = Plan(environment.inherited())
     while True:
         parse, act = _STEPS[tool]
@@ -237,9 +242,13 @@ def _become(tool: bytes, argv: list[bytes], path: bytes, plan: Plan) -> None:
     memory = sorted(plan.memory.items(), reverse=True)
     try:
         if memory:
+            from svpy.system import limits
+
             sizes = sum(len(text) + 64 for text in (*argv, *plan.environ, path))
             limits.reserve(_RESERVE_BYTES + 2 * sizes)
-        limits.limited(memory, lambda: search_and_execute(argv, path, run))
+            limits.limited(memory, lambda: search_and_execute(argv, path, run))
+        else:
+            search_and_execute(argv, path, run)
     except OSError as error:
         raise Die(FAILED, because(tool + b": fatal: unable to run " + argv[0], error)) from None
 
@@ -252,6 +261,10 @@ def _bound_multilog(plan: Plan) -> None:
     where it is lower, to what this process uses now and a fixed headroom on top: multilog cannot
     grow without end, nor can its processors, which inherit it. The stack is left at a mebibyte at
     least, and MEMLOCK is set as asked for."""
+    if not plan.memory:
+        return
+    from svpy.system import limits
+
     try:
         address_bytes, data_bytes = limits.used_bytes()
         least = {

@@ -1,5 +1,6 @@
 """Staying in the foreground for a program that puts itself into the background (fghack)."""
 
+import fcntl
 import os
 
 from svpy.core.errors import FAILED, Die
@@ -26,10 +27,11 @@ def split(words: list[bytes]) -> None:
         raise Die(FAILED, because(_FATAL + b"unable to fork", error)) from None
     if pid == 0:
         os.close(read_fd)
-        title.release()
+        held = title.release()
         # The copies take the lowest descriptors that are free, as in C: before anything else does.
         _multiply(write_fd)
-        title.hold()  # its own memory, while it may still be opened
+        if held:
+            title.hold()  # its own memory, while it may still be opened
         return
     os.close(write_fd)
     title.take(b"fghack", words)
@@ -40,7 +42,7 @@ def split(words: list[bytes]) -> None:
 def _multiply(fd: int) -> None:
     for _ in range(_COPIES):
         try:
-            os.set_inheritable(os.dup(fd), True)
+            fcntl.fcntl(fd, fcntl.F_DUPFD, 0)  # inheritable at once, unlike os.dup
         except OSError:
             return
 

@@ -1,7 +1,6 @@
 """Writing to a person or a log: whole lines, one write each."""
 
 import os
-import select
 import stat
 
 from svpy.core.errors import error_text
@@ -42,6 +41,8 @@ def never_block() -> None:
     which they would get as well, so a pipe or terminal is opened once more, and a socket is told for
     each message. Where it cannot be opened again (no /proc, another user's pipe) it is asked first
     whether it has room, which leaves only the race with another writer."""
+    import select  # noqa: F401  no short-lived command comes here
+
     global _write
     try:
         kind = stat.S_IFMT(os.fstat(2).st_mode)
@@ -56,6 +57,8 @@ def never_block() -> None:
 
 
 def _to_stderr_with_room(data: bytes) -> int:
+    import select
+
     poll = select.poll()
     poll.register(2, select.POLLOUT)
     return os.write(2, data) if poll.poll(0) else 0

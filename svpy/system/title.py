@@ -58,13 +58,16 @@ def take(name: bytes, words: list[bytes]) -> None:
     release()
 
 
-def release() -> None:
-    """Close what `hold` opened. In a child of fork(2) it is the parent's memory that is open."""
+def release() -> bool:
+    """Close what `hold` opened, and say whether that was anything. In a child of fork(2) it is the
+    parent's memory that is open."""
     global _comm_fd, _mem_fd
+    held = _mem_fd >= 0
     for fd in (_comm_fd, _mem_fd):
         if fd >= 0:
             os.close(fd)
     _comm_fd = _mem_fd = -1
+    return held
 
 
 def _open_high(path: bytes) -> int:
