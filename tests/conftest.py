@@ -1,10 +1,19 @@
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import session
 from support.services import Services
+
+
+def pytest_configure() -> None:
+    session.begin_afresh()
+    session.go_on_in_a_child()
+    # Fixtures and `with` blocks come to their ends.
+    signal.signal(signal.SIGTERM, lambda number, frame: pytest.exit("terminated", 143))
 
 
 @pytest.fixture

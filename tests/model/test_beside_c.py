@@ -56,12 +56,6 @@ STARTING = b"uox"
 NOTHING = b"\n"
 
 
-def _defaults() -> None:
-    """What a test run was started with (nohup ignores HUP) would reach C's services, and not ours."""
-    for number in (signal.SIGHUP, signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def bits(*signals: signal.Signals) -> int:
     return sum(1 << (number - 1) for number in signals)
 
@@ -93,7 +87,6 @@ class Side:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_defaults,
         )
         eventually(self._reach)
 

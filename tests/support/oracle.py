@@ -6,8 +6,8 @@ How a side is run:
   is said of it need not be made equal afterwards;
 - `PATH` is `tools` (a link beside the scene to the side's commands), the folder of `see`, and the
   system's; nothing else but `HOME=/` is in the environment, unless the scenario says so;
-- as the leader of a session, with umask 022, default signals, no core dumps unless it asks for them,
-  stdin from /dev/null or a pipe.
+- as the leader of a session, with umask 022, default signals and no core dumps (support/session), stdin
+  from /dev/null or a pipe.
 
 What is compared: exit code, both outputs, and everything that lies in the scene afterwards. `see`,
 a program on the scene's PATH, prints all that an executed program finds; `see FILE` appends it there.
@@ -20,7 +20,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import resource
 import shutil
 import signal
 import stat
@@ -273,23 +272,18 @@ def _run(scenario: Scenario, tools: Path, box: Path) -> Outcome:
     (box / "bin/see").chmod(0o755)
     if scenario.prepare:
         scenario.prepare(scene)
-    core = resource.getrlimit(resource.RLIMIT_CORE)
     account = {"user": scenario.user, "group": scenario.user, "extra_groups": []}
-    resource.setrlimit(resource.RLIMIT_CORE, (0, core[1]))
-    try:
-        process = subprocess.Popen(
-            scenario.argv or ("/bin/sh", "-c", scenario.script),
-            cwd=scene,
-            env=_environment(scenario, box),
-            stdin=subprocess.DEVNULL if scenario.stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            umask=0o022,
-            **(account if scenario.user is not None else {}),  # type: ignore[arg-type]
-        )
-    finally:
-        resource.setrlimit(resource.RLIMIT_CORE, core)
+    process = subprocess.Popen(
+        scenario.argv or ("/bin/sh", "-c", scenario.script),
+        cwd=scene,
+        env=_environment(scenario, box),
+        stdin=subprocess.DEVNULL if scenario.stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        umask=0o022,
+        **(account if scenario.user is not None else {}),  # type: ignore[arg-type]
+    )
     with process:
         try:
             if scenario.meanwhile:
