@@ -11,7 +11,8 @@ What a status has no room for is a word of daemontools-encore's: `starting` (its
 (its `start` was all there was to run), `stopping` (its `stop` runs), `failed` (its `start` did not exit 0, or
 its `run` exited 100). It stands in `supervise/state`, behind a copy of the 18 bytes it belongs to, and counts
 only as long as these are the status: no two files need to change in one moment, and one that was left behind
-says nothing. A service that is simply up or down has no word and writes no such file.
+says nothing. A service that is simply up or down has no word and writes no such file, but that the word
+before is taken back, which may stand behind the same 18 bytes.
 """
 
 from svpy.core.tai import unix_s

@@ -41,8 +41,9 @@ class Hosted:
 
     `stdin_fd` and `stdout_fd` are what its run gets as 0 and 1; they are the owner's and not closed
     here. `left` is called once, when supervising has ended and everything is closed.
-    `unpublished` says that the status file is behind. `logger` is the one that shares the folder, if
-    there is one: its letters come through this one's fifo too."""
+    `unpublished` says that the status file is behind, `has_word` that the state file has a word.
+    `logger` is the one that shares the folder, if there is one: its letters come through this one's
+    fifo too."""
 
     __slots__ = (
         "_fds",
@@ -50,6 +51,7 @@ class Hosted:
         "addressing",
         "control_fd",
         "folder_fd",
+        "has_word",
         "left",
         "logger",
         "name",
@@ -68,6 +70,7 @@ class Hosted:
         self.stdin_fd = stdin_fd
         self.stdout_fd = stdout_fd
         self.unpublished = False
+        self.has_word = False
         self.scripts = place.scripts
         self.addressing = Addressing()
         self.logger: Hosted | None = None

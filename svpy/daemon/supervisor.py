@@ -89,8 +89,8 @@ class Supervisor:
 
     def reap(self) -> None:
         """Take the exit of every child that ended."""
-        for pid, code in reap():
-            hosted = self._by_pid.pop(pid, None)
+        # Whose they were is asked before anything is started: that may get the pid of one of them.
+        for hosted, code in [(self._by_pid.pop(pid, None), code) for pid, code in reap()]:
             if hosted is not None:
                 self.tell(hosted, machine.Exited(now(), code))
 
@@ -194,15 +194,12 @@ class Supervisor:
             self.warn(because(trouble.what + hosted.name + b"/" + trouble.name, trouble.error))
 
     def _try_to_publish(self, hosted: Hosted, status: bytes, word: bytes) -> folders.NotPublished | None:
-        files = [(hosted.status_name, status)]
-        if word:
-            files.insert(0, (hosted.state_name, encode_state(status, word)))
         trouble = None
-        for name, data in files:
-            try:
-                folders.replace(name, data, hosted.folder_fd)
-            except folders.NotPublished as not_published:
-                trouble = not_published
+        # One that is over is taken back: what follows it may have the same 18 bytes.
+        if word or hosted.has_word:
+            trouble = _not_replaced(hosted, hosted.state_name, encode_state(status, word))
+            hosted.has_word = bool(word) or trouble is not None
+        trouble = _not_replaced(hosted, hosted.status_name, status) or trouble
         hosted.unpublished = trouble is not None
         return trouble
 
@@ -261,6 +258,15 @@ class Supervisor:
             while self._wakes and self._wakes[0][0] <= trio.current_time():
                 _, _, hosted = heapq.heappop(self._wakes)
                 self.tell(hosted, machine.Woke(now()))
+
+
+def _not_replaced(hosted: Hosted, name: bytes, data: bytes) -> folders.NotPublished | None:
+    """Replace one of its files. Returns what kept us from it."""
+    try:
+        folders.replace(name, data, hosted.folder_fd)
+    except folders.NotPublished as not_published:
+        return not_published
+    return None
 
 
 def _may_exist(name: bytes, folder_fd: int) -> bool:

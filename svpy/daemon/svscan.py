@@ -162,7 +162,9 @@ class Svscan:
             return
         match action:
             case scan.HostLogger(found):
-                pair.host_logger(is_file=found.log_is_file)
+                # Its service may have left since it was looked at: the next scan takes up both.
+                if pair.service is not None or not found.log_is_file:
+                    pair.host_logger(is_file=found.log_is_file)
             case scan.HostService():
                 pair.host_service()
             case scan.HostTogether():

@@ -143,6 +143,28 @@ def test_what_stays_down_says_why(services: Services, scripts: dict[str, str | N
         assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize(
+    ("scripts", "letters", "before", "after"),
+    [
+        ({"run": "exit 100"}, "-d", "normally up, failed", "seconds, normally up"),
+        ({"start": "", "run": "#!/nowhere/sh"}, "-o", "want up, starting", "seconds, normally up"),
+    ],
+    ids=["failed", "starting"],
+)
+def test_a_word_is_taken_back(
+    services: Services, scripts: dict[str, str], letters: str, before: str, after: str
+) -> None:
+    """Also where the 18 bytes stay what they were when it was said."""
+    folder = make(services, **scripts)
+    if "start" in scripts:
+        script(folder / "run", scripts["run"])
+    with svscan(services):
+        eventually(lambda: services.state("a").endswith(before))
+        services.svc(letters, "a")
+        eventually(lambda: services.state("a").endswith(after))
+        assert len((folder / "supervise/status").read_bytes()) == 18
+
+
 def test_what_failed_is_not_started_again_by_itself(services: Services) -> None:
     """Another service shows that the second in which it would have been has passed."""
     folder = make(services, run="exit 100")

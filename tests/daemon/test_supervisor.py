@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from support.services import Services
+from support.services import Services, script
 
 from svpy.core.status import decode
 from svpy.daemon import svscan
@@ -110,6 +110,59 @@ async def test_a_signal_that_is_not_allowed_is_told_and_costs_nothing_else(
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     hosting.reap()
     assert hosted.service.left
+
+
+async def test_a_pid_that_is_used_again_at_once(
+    services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ended, and what follows the first gets the pid of the second, which was reaped with it."""
+    first, second = services.make("a"), services.make("b")
+    script(first / "start", "exit 0")
+    hosting = supervisor(home_fd)
+    pids = iter((11, 12, 12))
+    monkeypatch.setattr(Starter, "start", lambda *words: next(pids))
+    a, b = (hosting.host(place(folder), nothing) for folder in (first, second))
+    assert (a.service.pid, b.service.pid) == (11, 12)
+    monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(11, 0), (12, 0)])
+    hosting.reap()
+    assert (a.service.pid, b.service.pid) == (12, 0)
+    monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(12, 0)])
+    for hosted in (a, b):
+        hosting.command(hosted, b"x")
+    hosting.reap()
+    assert a.service.left
+
+
+async def test_a_logger_in_its_services_folder_is_not_begun_when_that_has_left(
+    services: Services, home_fd: int
+) -> None:
+    """A scan that begins many lets others have their turn between its look and this."""
+    folder = services.make("a", down=True)
+    script(folder / "log", "exec cat")
+    (folder / "log").rename(services.folder.parent / "log")
+    hosting = supervisor(home_fd)
+    scanner = svscan.Svscan(hosting, folders.open_folder(bytes(services.folder)))
+    await scanner._scan_once(changed=False)
+    (pair,) = scanner._pairs.values()
+    assert pair.service is not None and pair.logger is None
+    (services.folder.parent / "log").rename(folder / "log")
+
+    async def leave() -> None:
+        assert pair.service is not None
+        hosting.command(pair.service, b"x")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(leave)
+        await scanner._scan_once(changed=False)
+    assert pair.service is None or pair.service.logger is pair.logger is not None
+    await scanner._scan_once(changed=False)
+    assert pair.service is not None and pair.service.logger is pair.logger is not None
+    pair.stop()
+    while pair.go_on_stopping(ticked=False):
+        pass
+    assert pair.is_gone()
+    pair.close()
+    os.close(scanner._folder_fd)
 
 
 async def test_changes_without_end_leave_a_rest_between_two_scans(
