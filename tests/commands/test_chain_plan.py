@@ -60,6 +60,26 @@ def test_what_cannot_be_executed_is_passed_over(reachable: Path) -> None:
     assert executed(reachable, *words, env=env) == [words[0], "/usr/bin/true"]
 
 
+@needs_strace
+@as_root
+def test_all_is_imported_before_the_first_step(reachable: Path) -> None:
+    """After it the library may be out of reach: closed to the user, or no descriptor left to read it with."""
+    log = reachable / "log"
+    log.mkdir()
+    os.chown(log, 65534, 65534)
+    words = ["65534:65534", "softlimit", "-o", "100", "setlock", "/dev/null"]
+    words += ["envdir", "-f", "/dev/null", "fghack", "multilog", "t", "-*", "+*x", "e", str(log)]
+    trace = ("strace", "-f", "-qq", "-e", "trace=openat,setgroups", "-z", "-o", reachable / "trace")
+    done = run(*trace, "setuidgid", *words, cwd=reachable, input=b"x\n")
+    assert done.returncode == 0
+    assert (log / "current").read_bytes().endswith(b" x\n")
+    lines = (reachable / "trace").read_text().splitlines()
+    steps = [number for number, line in enumerate(lines) if "setgroups(" in line]
+    late = [line for line in lines[steps[0] :] if "openat(" in line and "O_CREAT" not in line]
+    assert steps
+    assert not [line for line in late if ".py" in line or ".so" in line], late
+
+
 SIZES = [(100, 0), (100_000, 100_000), (131_000, 131_000), (131_000, 500_000)]
 
 

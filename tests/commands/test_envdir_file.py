@@ -119,6 +119,17 @@ def test_it_may_come_through_a_pipe_slowly(tmp_path: Path) -> None:
     assert {b"A=1", b"B=2"} < set(done.stdout.split(b"\0"))
 
 
+def test_a_terminal_does_not_become_the_services(tmp_path: Path) -> None:
+    """A leader of a session without one would get it by opening it; its hangup would then end the service."""
+    master, slave = os.openpty()
+    os.write(master, b"A=1\n\x04")
+    script = 'echo "$A"; cut -d " " -f 7 /proc/$$/stat'  # the controlling terminal, 0 for none
+    done = run("setsid", "-w", "envdir", "-f", os.ttyname(slave), "sh", "-c", script, cwd=tmp_path)
+    os.close(slave)
+    os.close(master)
+    assert (done.stdout, done.stderr) == (b"1\n0\n", b"")
+
+
 def test_links_lead_to_it(tmp_path: Path) -> None:
     """Deployments link it: shared/.env."""
     (tmp_path / "f").write_bytes(b"A=1\n")
@@ -128,7 +139,7 @@ def test_links_lead_to_it(tmp_path: Path) -> None:
 
 def test_no_descriptor_is_left(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"A=1\n")
-    words = ("sh", "-c", "ls /proc/$$/fd | wc -l")
+    words = ("sh", "-c", "cd /proc/$$/fd && echo *")
     plain = run("envdir", tmp_path, *words, cwd=tmp_path).stdout
     assert run("envdir", "-f", "f", *words, cwd=tmp_path).stdout == plain
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import sys
 
+import pytest
+from support.processes import run
+
+import svpy
 from svpy.core.logscript import Script
 
 
@@ -62,3 +66,19 @@ def test_whether_lines_matter() -> None:
     for word in (b"e", b"=x"):
         assert Script([word, b"./d"]).looks_at_lines
     assert Script([b"-x", b"./d"]).looks_at_lines
+
+
+@pytest.mark.parametrize(
+    ("word", "imported"), [("+x", True), ("-*", True), ("e", True), ("=st", False), ("./x-", False), ("n5", False)]
+)
+def test_what_a_script_needs_is_imported_before_its_lines_come(word: str, imported: bool) -> None:
+    """multilog's privileges, descriptors and memory may be gone when the first line is there."""
+    program = f"""
+import sys
+sys.path.append({svpy.__path__[0] + "/.."!r})
+from svpy.core.logscript import import_for
+import_for([b"t", sys.argv[1].encode(), b"./log"])
+print("re" in sys.modules)
+"""
+    done = run(sys.executable, "-IS", "-c", program, word)
+    assert (done.stdout, done.stderr) == (b"%r\n" % imported, b"")
