@@ -23,7 +23,7 @@ def find_account(name: bytes) -> Account | None:
     """None if there is none of that name, or, as in C, if nobody can tell."""
     try:
         return Account(pwd.getpwnam(os.fsdecode(name)))
-    except (KeyError, OSError):
+    except KeyError:
         return None
 
 
@@ -31,7 +31,7 @@ def account_of(uid: int) -> Account | None:
     """The first account that has this uid; None as above."""
     try:
         return Account(pwd.getpwuid(uid))
-    except (KeyError, OSError):
+    except KeyError:
         return None
 
 
