@@ -167,11 +167,12 @@ def scenarios() -> list[Scenario]:
 
 
 def without_proc() -> list[Scenario]:
-    """Where /proc is not mounted, nothing tells what CPython adds to the environment."""
+    """Where /proc is not mounted, nothing tells what CPython adds to the environment. It is covered: below
+    a pid namespace's own there is the machine's."""
     return [
         Scenario(
             f"{tool}-without-proc-{name}",
-            f"exec unshare --mount sh -c 'umount -l /proc; exec {words} env'",
+            f"exec unshare --mount sh -c 'mount -t tmpfs none /proc; exec {words} env'",
             prepare=variables,
             env={"REMOVED": "no", **entries},
         )
@@ -180,7 +181,7 @@ def without_proc() -> list[Scenario]:
     ] + [
         Scenario(
             "without-proc-LC_CTYPE=C",
-            "exec unshare --mount sh -c 'umount -l /proc; exec pgrphack env'",
+            "exec unshare --mount sh -c 'mount -t tmpfs none /proc; exec pgrphack env'",
             env={"LC_CTYPE": "C"},
             differs="CPython overwrites LC_CTYPE=C with what it then uses; only /proc has the original",
             ours=Shows(stdout=lambda said: _lacks(said, b"LC_CTYPE=C\n")),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 """How long anything may take before a test gives up: far more than it needs, since two cores share it."""
 
 BIN = Path(sys.executable).parent

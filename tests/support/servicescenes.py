@@ -19,7 +19,7 @@ GLIBCS_OWN = (rb"(SigIgn:\s)0000000180000000", rb"\g<1>0000000000000000")
 PRELUDE = r"""
 # Wait until a command succeeds.
 until_true() {
-	left=600
+	left=2400
 	until "$@" >/dev/null 2>&1; do
 		left=$((left - 1))
 		[ $left -gt 0 ] || { echo "never: $*"; exit 99; }
