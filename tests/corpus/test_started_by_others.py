@@ -17,7 +17,8 @@ from support.services import script
 from corpus.patterns import CORPUS
 from corpus.scene import Scene, hosted
 
-INIT = PEERS.parent.parent / "sbin/init"
+# Debian 12's package has it in /sbin, Debian 13's in /usr/sbin.
+INIT = next(PEERS.parent.parent.glob("**/sbin/init"), PEERS / "init")
 INITTAB = """\
 id:3:initdefault:
 SV:123456:respawn:/usr/local/bin/svscanboot /srv/service

@@ -462,7 +462,8 @@ def seen(name: str, script: str, **more: object) -> Scenario:
 
 def sees_signals_of_glibc(outcome: Outcome) -> None:
     text = outcome.content(b"seen")
-    assert len(re.findall(rb"SigIgn:\s0000000180000000\n", text)) == 2
+    # glibc 2.41 (Debian 13) does not show its two any more.
+    assert len(re.findall(rb"SigIgn:\s0000000(180000000|000000000)\n", text)) == 2
     assert len(re.findall(rb"descriptor [0145] BOX/scene/d/\w+ .*\b050400[01]\n", text)) == 8
 
 

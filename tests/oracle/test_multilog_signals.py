@@ -220,7 +220,7 @@ mkdir full full/disk
 mount -t tmpfs -o size=64k none disk; cd disk
 head -c 45056 /dev/zero >ballast
 multilog s4096 n99 ./d <../../in 2>../err & pid=$!
-until grep -q pausing ../err; do sleep 0.003; done
+until grep -q pausing ../err 2>/dev/null; do sleep 0.003; done
 rm ballast
 wait $pid; echo "code $?" >../code
 cat d/@* d/current >../log') &
