@@ -69,7 +69,8 @@ def test_whether_lines_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "imported"), [("+x", True), ("-*", True), ("e", True), ("=st", False), ("./x-", False), ("n5", False)]
+    ("word", "imported"),
+    [("+x", True), ("-*", True), ("e", True), ("=st", False), ("./x-", False), ("n5", False)],
 )
 def test_what_a_script_needs_is_imported_before_its_lines_come(word: str, imported: bool) -> None:
     """multilog's privileges, descriptors and memory may be gone when the first line is there."""
