@@ -186,3 +186,30 @@ async def test_changes_without_end_leave_a_rest_between_two_scans(
             nursery.cancel_scope.cancel()
     assert all(later - earlier >= 0.05 for earlier, later in itertools.pairwise(scans)), scans
     os.close(scanner._folder_fd)
+
+
+async def test_a_scan_that_begins_many_gives_everything_else_its_turn(
+    services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        services.make(str(number))
+    scanner = svscan.Svscan(supervisor(home_fd), folders.open_folder(bytes(services.folder)))
+    order: list[str] = []
+
+    def act(action: object) -> None:
+        order.append("began")
+
+    async def others() -> None:
+        while True:
+            order.append("others")
+            await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(scanner, "_act", act)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(others)
+        await scanner._scan_once(changed=False)
+        nursery.cancel_scope.cancel()
+    os.close(scanner._folder_fd)
+    assert order.count("began") == 20
+    # trio takes those that wait for their turn in any order, each once.
+    assert "began began began" not in " ".join(order)

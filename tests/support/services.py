@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 from support.processes import PATH, Running, TooLate, environment, eventually, run
@@ -144,6 +143,15 @@ def memory_kb(pid: int, kind: str = "Rss") -> int:
     return int(found[1])
 
 
-def moments(path: Path) -> Iterator[float]:
-    """Seconds written by a script that did `cut -d' ' -f1 /proc/uptime` or the like."""
-    yield from (float(line) for line in path.read_text().split())
+NOTE_THE_START = "read line </proc/$$/stat; set -- ${line##*) }; echo ${20} >>starts"
+"""What a run does to leave the moment of its fork, as the kernel has it, in `starts`: however long it took
+the shell to say so."""
+
+
+def starts(folder: Path) -> list[float]:
+    """Seconds since boot (CLOCK_BOOTTIME) of the starts noted in a folder so far."""
+    try:
+        noted = (folder / "starts").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in noted]
