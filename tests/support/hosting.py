@@ -189,9 +189,14 @@ class Host:
         return processes_in(os.stat(f"/proc/{self.init_pid}/ns/pid").st_ino)
 
     def process(self, name: str) -> Process:
-        """The only one of that name."""
-        found = [process for process in self.processes() if process.name == name]
-        assert len(found) == 1, (name, self.processes())
+        """The only one of that name, which may have to be executed first."""
+        found: list[Process] = []
+
+        def only_one() -> bool:
+            found[:] = [process for process in self.processes() if process.name == name]
+            return len(found) == 1
+
+        eventually(only_one, f"one process {name}")
         return found[0]
 
     def id_of(self, user: str) -> int:

@@ -20,6 +20,10 @@ from support.namespaces import GRACE_S, children
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
+DESCRIPTORS = 8192
+"""The hard limit is at least this if we may raise it: the kernel's own, 4096, is too low to supervise more
+than a thousand services."""
+
 _PYTHONS_OWN = {signal.SIGPIPE, signal.SIGXFSZ}
 """Python ignores them itself, and gives what it starts the default."""
 
@@ -33,10 +37,16 @@ def _prctl(option: int, value: int) -> None:
 
 
 def begin_afresh() -> None:
-    """What tests start inherits our umask, core limit and signals: they are as everywhere now."""
+    """What tests start inherits our umask, limits and signals: they are as everywhere now."""
     os.umask(0o022)
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= hard < DESCRIPTORS:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, DESCRIPTORS))
+        except ValueError:
+            pass  # what needs so many says so
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP} - _PYTHONS_OWN:
         if signal.getsignal(number) is signal.SIG_IGN:
