@@ -134,7 +134,7 @@ async def test_a_pid_that_is_used_again_at_once(
 
 
 async def test_a_logger_in_its_services_folder_is_not_begun_when_that_has_left(
-    services: Services, home_fd: int
+    services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A scan that begins many lets others have their turn between its look and this."""
     folder = services.make("a", down=True)
@@ -147,14 +147,17 @@ async def test_a_logger_in_its_services_folder_is_not_begun_when_that_has_left(
     assert pair.service is not None and pair.logger is None
     (services.folder.parent / "log").rename(folder / "log")
 
-    async def leave() -> None:
+    act = scanner._act
+
+    def after_it_left(action: object) -> None:
         assert pair.service is not None
         hosting.command(pair.service, b"x")
+        act(action)  # type: ignore[arg-type]
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(leave)
+    with monkeypatch.context() as patch:
+        patch.setattr(scanner, "_act", after_it_left)
         await scanner._scan_once(changed=False)
-    assert pair.service is None or pair.service.logger is pair.logger is not None
+    assert pair.is_gone()
     await scanner._scan_once(changed=False)
     assert pair.service is not None and pair.service.logger is pair.logger is not None
     pair.stop()
