@@ -5,8 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support import session
 from support.services import Services
+
+# The same examples every time, however long one takes: a test fails because of what was changed, not by
+# chance or on a busy machine. `--hypothesis-profile=default` looks for new ones.
+settings.register_profile(
+    "svpy", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("svpy")
 
 
 def pytest_configure() -> None:

@@ -26,11 +26,18 @@ class TooLate(AssertionError):
 
 
 def eventually(true: Callable[[], object], what: str = "", deadline_s: float = DEADLINE_S) -> None:
-    """Wait until `true()` is, for what gives no event of its own (a file's content, a /proc entry)."""
+    """Wait until `true()` is, for what gives no event of its own (a file's content, a /proc entry). Where it
+    looks at what is not there yet, it is not true yet."""
     until = time.monotonic() + deadline_s
-    while not true():
+    while True:
+        missing: OSError | None = None
+        try:
+            if true():
+                return
+        except (FileNotFoundError, ProcessLookupError) as error:
+            missing = error
         if time.monotonic() > until:
-            raise TooLate(what or "condition did not become true")
+            raise TooLate(what or "condition did not become true") from missing
         time.sleep(0.003)
 
 
