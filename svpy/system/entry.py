@@ -33,7 +33,7 @@ def entry(program: bytes, run: "Callable[[list[bytes]], int]") -> "NoReturn":
     if getsignal(SIGINT) is default_int_handler:
         signal(SIGINT, SIG_DFL)
     try:
-        words = [os.fsencode(word) for word in sys.argv[1:]]
+        words = argv()[1:]
         code = _help(program) if words == [b"--help"] else run(words)
     except Die as death:
         if death.message:
@@ -46,6 +46,22 @@ def entry(program: bytes, run: "Callable[[list[bytes]], int]") -> "NoReturn":
         say(program + b": fatal: unexpected " + _described(error))
         code = FAILED
     os._exit(code)
+
+
+def argv() -> list[bytes]:
+    """The words of the command line, from the script's name on.
+
+    CPython has decoded them by the locale, and they do not all come back where that is neither UTF-8 nor
+    of one byte for each character: EUC-JP and EUC-KR raise, GB18030 and Big5 change some. The kernel still
+    has them, until a title is taken."""
+    decoded = sys.argv
+    if sys.getfilesystemencoding() != "utf-8":
+        try:
+            with open("/proc/self/cmdline", "rb") as file:  # noqa: PTH123  pathlib is slow to import
+                return file.read().split(b"\0")[:-1][-len(decoded) :]
+        except OSError:
+            pass  # Without /proc it is as good as it can be.
+    return [os.fsencode(word) for word in decoded]
 
 
 def _help(program: bytes) -> int:

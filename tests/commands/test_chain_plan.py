@@ -321,6 +321,21 @@ def test_works_without_proc(reachable: Path) -> None:
     assert (done.stdout, done.stderr) == (b"here unset 65534 40 8789\n", b"")
 
 
+@pytest.mark.parametrize("charmap", ["EUC-JP", "EUC-KR", "BIG5"])
+def test_words_stay_as_they_are_in_old_locales(charmap: str, tmp_path: Path) -> None:
+    """In these the interpreter's text does not give every byte back."""
+    made = run("localedef", "-i", "POSIX", "-f", charmap, "--no-archive", tmp_path / "old")
+    if not (tmp_path / "old").is_dir():
+        pytest.skip(os.fsdecode(made.stderr))
+    env = environment(LOCPATH=str(tmp_path), LC_ALL="old")
+    encoding = run(sys.executable, "-I", "-c", "import sys; print(sys.getfilesystemencoding())", env=env)
+    assert encoding.stdout.decode().strip().replace("_", "-").upper() == charmap
+    words = [b"\x8e~\xc0\x89", b"\xcd\x80\xa40", b"~\x81\xa2@", b"0\x80@\xd1", b"caf\xc3\xa9", b"\xff"]
+    done = run("pgrphack", "softlimit", "-o", "50", "printf", "%s|", *words, env=env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"".join(word + b"|" for word in words)
+
+
 def test_a_bug_or_a_limit_never_shows_a_traceback(tmp_path: Path) -> None:
     for words in (
         ["setuidgid", "x" * 5000, "true"],
