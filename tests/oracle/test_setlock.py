@@ -59,7 +59,7 @@ FILES: dict[str, str] = {
     "removed-meanwhile": "setlock lock sh -c 'rm lock; setlock -n lock echo another'",
     "the-program-itself": "cp /bin/true p; setlock p ./p",
     "busy-program": (
-        "cp /bin/sleep p; ./p 9 & until [ /proc/$!/exe -ef p ]; do :; done; setlock p true; echo $?; kill $!"
+        "cp /bin/sleep p; ./p 99 & until [ /proc/$!/exe -ef p ]; do :; done; setlock p true; echo $?; kill $!"
     ),
     "full-device": "setlock /dev/full sh -c 'echo x >&3; echo $?'",
     "in-a-removed-folder": "mkdir d; cd d; rmdir ../d; setlock lock true",

@@ -10,7 +10,7 @@ from pathlib import Path
 from support.oracle import Outcome, Scenario, Shows, each
 from support.overlapped import Judged, overlapped
 from support.services import script
-from support.servicescenes import GLIBCS_OWN, STAYS, service, under
+from support.servicescenes import CLOSED, GLIBCS_OWN, GONE, STAYS, service, under
 
 NOBODY = 65534
 judged = overlapped()
@@ -267,6 +267,15 @@ SCENARIOS = [
     ),
     row("from-inside-the-folder", "up a\nsvstat a", daemon="cd a; supervise .; cd .."),
     row("an-absolute-path", "up a\nsvstat a", daemon='supervise "$PWD/a"'),
+    row("from-a-folder-that-is-gone", "up a\nsvstat a", daemon=f'({GONE}; exec supervise "$OLDPWD/a")'),
+    alone("a-folder-that-is-gone", f"{GONE}; exec supervise ."),
+    row(
+        "from-a-folder-closed-to-us",
+        "up a\nsvstat a",
+        lambda scene: os.chown(service(scene / "a"), NOBODY, NOBODY),
+        daemon=f'({CLOSED}; exec setuidgid nobody supervise "$OLDPWD/a")',
+        needs_root=True,
+    ),
     row(
         "supervise-is-a-link-to-elsewhere",
         "up a\nsvstat a",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.oracle import Entry, Scenario, Shows, each
 from support.overlapped import Judged, overlapped
-from support.servicescenes import GLIBCS_OWN, STAYS, service, under
+from support.servicescenes import CLOSED, GLIBCS_OWN, GONE, STAYS, service, under
 
 NOBODY = 65534
 TAKEN_AWAY = """
@@ -129,6 +129,14 @@ SCENARIOS = [
     ),
     row("one-service", "up s/a\nsvstat s/a\nsvok s/a\necho $?"),
     row("the-current-folder", "up s/a\nsvstat s/a", daemon="cd s; svscan; cd .."),
+    row("from-a-folder-that-is-gone", "up s/a\nsvstat s/a", daemon=f'({GONE}; exec svscan "$OLDPWD/s")'),
+    row(
+        "from-a-folder-closed-to-us",
+        "up s/a\nsvstat s/a",
+        lambda scene: (s(a=STAYS)(scene), os.chown(scene / "s/a", NOBODY, NOBODY)),
+        daemon=f'({CLOSED}; exec setuidgid nobody svscan "$OLDPWD/s")',
+        needs_root=True,
+    ),
     row("more-words-are-ignored", "up s/a\nsvstat s/a", daemon="svscan s missing"),
     row(
         "several",

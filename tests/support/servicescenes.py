@@ -56,12 +56,16 @@ tenths() { read -r now rest </proc/uptime; now=${now%?}; echo "${now%.*}${now#*.
 apart() {
 	before=0
 	while read -r now; do
-		if [ $((now - before)) -ge 5 ]; then echo apart; else echo "together: $before $now"; fi
+		if [ $((now - before)) -ge 2 ]; then echo apart; else echo "together: $before $now"; fi
 		before=$now
 	done <"$1"
 	rm "$1"
 }
 """
+
+GONE = "mkdir x; cd x; rmdir ../x"
+CLOSED = "chmod 0711 .; mkdir -m 0700 closed; cd closed"
+"""Current folders that are there no more, or only for root."""
 
 STAYS = "exec sleep 1000"
 
