@@ -11,11 +11,12 @@ import pytest
 import trio
 from support.services import Services, script
 
-from svpy.core.status import decode
+from svpy.core.status import decode, state_word
 from svpy.daemon import svscan
 from svpy.daemon.hosted import Place, Refused
+from svpy.daemon.pair import Pair
 from svpy.daemon.supervisor import Supervisor
-from svpy.system import folders, waiting
+from svpy.system import folders, signals, waiting
 from svpy.system.children import Starter
 
 
@@ -121,6 +122,7 @@ async def test_a_pid_that_is_used_again_at_once(
     hosting = supervisor(home_fd)
     pids = iter((11, 12, 12))
     monkeypatch.setattr(Starter, "start", lambda *words: next(pids))
+    monkeypatch.setattr(signals, "send", lambda pid, name: None)
     a, b = (hosting.host(place(folder), nothing) for folder in (first, second))
     assert (a.service.pid, b.service.pid) == (11, 12)
     monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(11, 0), (12, 0)])
@@ -131,6 +133,86 @@ async def test_a_pid_that_is_used_again_at_once(
         hosting.command(hosted, b"x")
     hosting.reap()
     assert a.service.left
+
+
+def starts_with(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int, int]]:
+    """Nothing is started or signalled for real: (script, stdin, stdout) of each start, the first with
+    pid 101."""
+    started: list[tuple[bytes, int, int]] = []
+
+    def start(starter: Starter, folder_fd: int, stdin_fd: int, stdout_fd: int, *what: object) -> int:
+        assert isinstance(what[0], bytes)
+        started.append((what[0], stdin_fd, stdout_fd))
+        return 100 + len(started)
+
+    monkeypatch.setattr(Starter, "start", start)
+    # These pids may be anyone's.
+    monkeypatch.setattr(signals, "send", lambda pid, name: None)
+    return started
+
+
+@pytest.mark.parametrize("is_file", [True, False], ids=["log is a file", "log is a folder"])
+async def test_what_is_started_with_which_descriptors(
+    services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch, is_file: bool
+) -> None:
+    """notify takes no line out of a log pipe, and one in the logger's own folder puts none into it; a
+    logger in its service's folder has nothing to do with its stop."""
+    folder = services.make("a", log=None if is_file else "exec cat")
+    for name in ("stop", "notify", "log") if is_file else ("stop", "notify", "log/notify"):
+        script(folder / name, "exit 0")
+    started = starts_with(monkeypatch)
+    hosting = supervisor(home_fd)
+    pair = Pair(hosting, b"a", folders.open_folder(bytes(folder)), nothing)
+    if is_file:
+        pair.host_service_with_log_file()
+    else:
+        pair.host_logger(is_file=False)
+        pair.host_service()
+    assert pair.pipe is not None and pair.logger is not None and pair.service is not None
+    reading, writing = pair.pipe.read_fd, pair.pipe.write_fd
+    logger, notify = (b"log" if is_file else b"run", reading, 1), (b"notify", 0, 1)
+    of_service = notify if is_file else (b"notify", 0, writing)
+    assert started == [logger, notify, (b"run", 0, writing), of_service]
+    del started[:]
+    hosting.command(pair.logger, b"d")
+    hosting.command(pair.service, b"d")
+    monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(101, 0), (103, 0)])
+    hosting.reap()
+    assert started == [notify, of_service, (b"stop", 0, writing), of_service]
+    assert (folder / "supervise").stat().st_mode & 0o777 == 0o700
+    if is_file:
+        assert (folder / "supervise/log").stat().st_mode & 0o777 == 0o700
+    hosting.command(pair.logger, b"x")
+    hosting.command(pair.service, b"x")
+    monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(103, 0)])
+    hosting.reap()
+    pair.close()
+
+
+async def test_a_word_stands_there_before_its_status_and_is_published_late_with_it(
+    services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = services.make("a")
+    starts_with(monkeypatch)
+    hosting = supervisor(home_fd)
+    hosted = hosting.host(place(folder), nothing)
+    monkeypatch.setattr(hosting, "warn", lambda message: None)
+    tried: list[bytes] = []
+
+    def full(name: bytes, data: bytes, folder_fd: int) -> None:
+        tried.append(name)
+        raise folders.NotPublished(b"unable to write ", name, OSError(28, "ENOSPC"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "replace", full)
+        patch.setattr("svpy.daemon.supervisor.reap", lambda: [(101, 100)])
+        hosting.reap()
+    assert tried == [b"supervise/state", b"supervise/status"]
+    hosting.publish_late()
+    status = (folder / "supervise/status").read_bytes()
+    assert state_word(status, (folder / "supervise/state").read_bytes()) == b"failed"
+    hosting.command(hosted, b"x")
+    assert hosted.service.left
 
 
 async def test_a_logger_in_its_services_folder_is_not_begun_when_that_has_left(
