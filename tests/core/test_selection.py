@@ -66,6 +66,12 @@ def test_rules_too_many_to_be_nested(rules: list[tuple[bool, bytes]], lines: lis
     assert Selection(alternating).of(b"".join(line + b"\n" for line in lines), b"") == expected
 
 
+def test_a_thousand_alternating_rules_are_too_many_to_be_nested() -> None:
+    """The expression's compiler recurses: it gives up at some hundred levels."""
+    rules = tuple((number % 2 == 1, b"*:%d" % number) for number in range(1000))
+    assert Selection(rules).of(b"a:1\nb:2\nc\nd:999\ne:998\n", b"") == b"a:1\nc\nd:999\n"
+
+
 def test_the_cache_of_expressions_stays_small() -> None:
     selection = Selection(((False, b"*"), (True, b"*5*6*7*")))
     for number in range(1000):
