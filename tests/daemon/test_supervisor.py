@@ -11,6 +11,7 @@ import pytest
 import trio
 from support.services import Services, script
 
+from svpy.core import service as machine
 from svpy.core.status import decode, state_word
 from svpy.daemon import svscan
 from svpy.daemon.hosted import Place, Refused
@@ -161,6 +162,7 @@ async def test_what_is_started_with_which_descriptors(
     for name in ("stop", "notify", "log") if is_file else ("stop", "notify", "log/notify"):
         script(folder / name, "exit 0")
     started = starts_with(monkeypatch)
+    monkeypatch.setattr(machine, "START_INTERVAL_S", 1000.0)
     hosting = supervisor(home_fd)
     pair = Pair(hosting, b"a", folders.open_folder(bytes(folder)), nothing)
     if is_file:
@@ -186,6 +188,16 @@ async def test_what_is_started_with_which_descriptors(
     hosting.command(pair.service, b"x")
     monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(103, 0)])
     hosting.reap()
+    assert pair.is_gone()
+    del started[:]
+    if is_file:
+        pair.host_service_with_log_file()
+    else:
+        pair.host_logger(is_file=False)
+        pair.host_service()
+    assert started == [], "who left is not started sooner by being taken up again"
+    hosting.command(pair.logger, b"dx")
+    hosting.command(pair.service, b"dx")
     pair.close()
 
 
