@@ -26,6 +26,8 @@ from support.services import (
 )
 
 MANY = 1100
+DESCRIPTORS_EACH = 5
+"""What svscan holds of a service without a logger."""
 
 
 def test_what_is_there_is_started(services: Services) -> None:
@@ -174,7 +176,8 @@ def test_no_cap_and_the_soft_limit_stays_the_services_own(services: Services) ->
     services.make("shows", run="ulimit -n; ulimit -Hn; " + STAYS)
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert hard > 4 * MANY, f"this machine's hard limit is {hard}"
+    if hard < DESCRIPTORS_EACH * MANY + 100:
+        pytest.skip(f"the hard limit on descriptors is {hard}, and we may not raise it")
 
     def low() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
@@ -185,7 +188,7 @@ def test_no_cap_and_the_soft_limit_stays_the_services_own(services: Services) ->
         last = str(services.folder / str(MANY - 1))
         eventually(lambda: all(run("svok", services.folder / str(n)).returncode == 0 for n in (0, 999, 1000)))
         eventually(lambda: run("svok", last).returncode == 0)
-        assert len(descriptors(daemon.pid)) > 4 * MANY
+        assert len(descriptors(daemon.pid)) >= DESCRIPTORS_EACH * MANY
 
 
 def test_closed_standard_descriptors_stay_closed(services: Services) -> None:
