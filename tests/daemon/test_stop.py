@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.processes import TooLate, eventually
 from support.services import Services, alive, svscan
-from support.watched import Renames
+from support.watched import renames_into
 
 from svpy.core.shutdown import EMPTY_LOOKS
 
@@ -145,14 +145,14 @@ def test_a_logger_that_has_read_the_end_takes_the_time_it_needs(services: Servic
 
 def test_a_logger_in_its_second_is_not_asked_again_and_again(services: Services) -> None:
     """Its status is written a few times while all stops, not as often as the machine can."""
-    folder = services.make("a", log="exit 1")
+    folder = services.make("a", run="echo line; echo ready >&2; exec sleep 1000", log="exit 1")
     with svscan(services) as daemon:
-        services.up("a")
+        daemon.line(b"ready")
         eventually(lambda: services.state("a/log").endswith("want up"))
         services.svc("-p", "a")
-        with Renames(folder / "log/supervise") as published:
+        with renames_into(folder / "log/supervise") as published:
             assert daemon.stop() == 0
-            assert 0 < published.count() < 10
+            assert 0 < published() < 10
 
 
 def test_a_logger_whose_pipe_has_no_end_is_told_to(services: Services) -> None:
