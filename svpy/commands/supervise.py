@@ -14,8 +14,10 @@ def run(words: list[bytes]) -> int:
         from svpy.core.catalogue import usage
 
         raise Die(USAGE, usage(b"supervise"))
+    from svpy.system.signals import hold_back, number
     from svpy.system.title import take
 
+    hold_back(number("TERM"), number("INT"))
     take(PROGRAM, words)
     try:
         os.chdir(words[0])

@@ -1,4 +1,4 @@
-"""svscan [DIR]: start and supervise every service in DIR, or in the current folder."""
+"""svscan [OPTIONS] [DIR]: start and supervise every service in DIR, or in the current folder."""
 
 from svpy.core.errors import FAILED, Die
 from svpy.system.entry import entry
@@ -10,13 +10,16 @@ PROGRAM = b"svscan"
 def run(words: list[bytes]) -> int:
     import os
 
-    from svpy.system.signals import ignore_hangup
+    from svpy.core.catalogue import usage
+    from svpy.core.orders import SVSCAN
+    from svpy.core.svscanwords import parse
+    from svpy.system.signals import hold_back, number
     from svpy.system.title import take
 
-    # It means "scan now", which is about to be done.
-    ignore_hangup()
-    take(PROGRAM, words)
-    folder = words[0] if words else b"."
+    hold_back(*map(number, SVSCAN))
+    parsed = parse(words, usage(PROGRAM))
+    take(PROGRAM, list(parsed.shown))
+    folder = parsed.folder or b"."
     try:
         os.chdir(folder)
     except OSError as error:
@@ -24,8 +27,7 @@ def run(words: list[bytes]) -> int:
     # trio takes ten times longer to import than a wrong folder takes to be told.
     from svpy.daemon.main import host_all
 
-    host_all(PROGRAM)
-    return 0
+    return host_all(PROGRAM, SVSCAN, parsed).code
 
 
 def main() -> None:

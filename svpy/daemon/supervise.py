@@ -33,6 +33,7 @@ async def supervise(supervisor: Supervisor, name: bytes) -> None:
 
     pair = Pair(supervisor, name, _open_folder(name), half_left)
     heard = signals.Heard(*HEEDED)
+    signals.unblock_all()
     try:
         if folders.is_program(b"log", pair.folder_fd):
             pair.host_service_with_log_file()

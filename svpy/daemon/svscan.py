@@ -4,45 +4,67 @@ Rules of this module:
 
 - the folder is scanned every five seconds, and at once when it changes or on HUP;
 - a scan that begins a thousand services lets everything else have its turn between two of them;
-- TERM and INT stop everything in the order of core/shutdown.py, once.
+- what a signal asks for stands in core/orders.py; the first that ends stops everything in the order of
+  core/shutdown.py, once.
 """
 
 from __future__ import annotations
 
 import signal
+from dataclasses import dataclass
 
 import trio
 
 from svpy.core import scan
 from svpy.core.errors import one_line
+from svpy.core.orders import SVSCAN, Order
+from svpy.core.svscanwords import PLAIN, Words
 from svpy.daemon.hosted import Refused
 from svpy.daemon.pair import Pair, Stopper
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import changes, folders, signals
 from svpy.system.tell import because
 
-HEEDED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, changes.SIGNAL)
 SCAN_INTERVAL_S = 5.0
 REST_S = 0.01
 """Between two scans that changes asked for, and four times what the last one took: a folder in
 which five hundred links are being made is not to be scanned five hundred times."""
 
 
-class Svscan:
-    """Hosts what is in an open folder."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended: what asked for it, and the exit code."""
 
-    def __init__(self, supervisor: Supervisor, folder_fd: int) -> None:
+    order: Order
+    code: int = 0
+
+
+class Svscan:
+    """Hosts what is in an open folder. `orders` are the signals it heeds, by name; `words` its options."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        folder_fd: int,
+        orders: dict[str, Order] = SVSCAN,
+        words: Words = PLAIN,
+    ) -> None:
         self._supervisor = supervisor
         self._folder_fd = folder_fd
+        self._words = words
+        self._orders = {signals.number(name): order for name, order in orders.items()}
+        self._ending: Ending | None = None
         self._pairs: dict[scan.Key, Pair] = {}
         self._complaints = scan.Complaints()
         self._look = trio.Event()
         self._stopper = Stopper()
         self._stop_asked = trio.Event()
 
-    async def run(self) -> None:
-        """Until everything was stopped in order by a signal."""
-        heard = signals.Heard(*HEEDED)
+    async def run(self) -> Ending:
+        """Until everything was stopped in order."""
+        heeded = (signal.SIGCHLD, changes.SIGNAL, *self._orders)
+        heard = signals.Heard(*heeded)
+        signals.unblock_all()
         try:
             changes.tell_changes(self._folder_fd)
             async with trio.open_nursery() as nursery:
@@ -56,8 +78,10 @@ class Svscan:
                 await self._stopper.stop(self._pairs.values())
                 nursery.cancel_scope.cancel()
         finally:
-            signals.hold_back(*HEEDED)
+            signals.hold_back(*heeded)
             heard.close()
+        assert self._ending is not None
+        return self._ending
 
     async def _listen(self, heard: signals.Heard) -> None:
         # Whatever executed us may have left us its children.
@@ -71,10 +95,18 @@ class Svscan:
         if number == signal.SIGCHLD:
             self._supervisor.reap()
             self._stopper.wake()
-        elif number in (signal.SIGTERM, signal.SIGINT):
-            self._stop_asked.set()
-        else:
+            return
+        order = self._orders.get(number, Order.SCAN)
+        if order is Order.SCAN:
             self._look.set()
+        elif order.ends:
+            self.end(Ending(order))
+
+    def end(self, ending: Ending) -> None:
+        """Stop everything in order, and end so. What asked first decides."""
+        if self._ending is None:
+            self._ending = ending
+            self._stop_asked.set()
 
     async def _cancel_when_asked(self, scope: trio.CancelScope) -> None:
         await self._stop_asked.wait()

@@ -11,6 +11,12 @@ ALL = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 """Every signal whose disposition can be set."""
 
 
+def number(name: str) -> int:
+    """The number of SIG`name`; `RTMIN+1` counts from the C library's first."""
+    base, _, more = name.partition("+")
+    return int(getattr(signal, "SIG" + base)) + int(more or 0)
+
+
 def send(pid: int, name: str) -> None:
     """Send the signal SIG`name` to a child that was not reaped yet, so its pid is its own.
 
@@ -29,11 +35,6 @@ def send_to_group(pid: int, name: str) -> None:
         send(pid, name)
 
 
-def ignore_hangup() -> None:
-    """For the time until HUP means something to this process."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-
 def unblock_all() -> None:
     """Whoever started us may have blocked SIGCHLD or TERM and forgotten it."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -41,7 +42,8 @@ def unblock_all() -> None:
 
 def hold_back(*numbers: int) -> None:
     """From now on these signals wait: to be called when a process ends, before its handlers go, so
-    that one that comes at the last moment does not decide how it ended."""
+    that one that comes at the last moment does not decide how it ended; and when it begins, before they
+    are there, so that one that comes at the first moment is not lost."""
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
 
