@@ -19,7 +19,7 @@ def run(words: list[bytes]) -> int:
     hold_back(*map(number, SVSCAN))
     parsed = parse(words, usage(PROGRAM))
     take(PROGRAM, list(parsed.shown))
-    folder = parsed.folder or b"."
+    folder = b"." if parsed.folder is None else parsed.folder
     try:
         os.chdir(folder)
     except OSError as error:
