@@ -1,22 +1,87 @@
-"""svpy: list the commands."""
+"""svpy [COMMAND]: list the commands, or do one of those that are about svpy itself."""
 
-from svpy import __version__
-from svpy.core.catalogue import COMMANDS, usage
-from svpy.core.errors import USAGE, Die
+from svpy.core.catalogue import usage
+from svpy.core.errors import FAILED, USAGE, Die
 from svpy.system.dispositions import restore_defaults
 from svpy.system.entry import entry
-from svpy.system.tell import write_all
+from svpy.system.tell import because, say, write_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from svpy.system.hosts import Host
+
+PROGRAM = b"svpy"
+UPGRADE_WITHIN_S = 30.0
 
 
 def run(words: list[bytes]) -> int:
-    if words:
-        raise Die(USAGE, usage(b"svpy"))
+    if not words:
+        return _list()
+    command = COMMANDS.get(words[0])
+    if command is None:
+        raise Die(USAGE, usage(PROGRAM))
+    return command(words[1:])
+
+
+def _list() -> int:
+    from svpy import __version__
+    from svpy.core.catalogue import COMMANDS as INSTALLED
+
     restore_defaults()
     lines = [b"svpy " + __version__.encode() + b": supervises services as daemontools does", b""]
-    lines += [b"  %-14s %s" % row for row in COMMANDS.items()]
+    lines += [b"  %-14s %s" % row for row in INSTALLED.items()]
     write_all(1, b"\n".join(lines) + b"\n")
     return 0
 
 
+def _upgrade(folders: list[bytes]) -> int:
+    """Have every host replaced by the installed program, or those of these folders; wait until it is done.
+
+    Where nothing runs there is nothing to replace, which is no failure: a package's script calls this
+    after every installation. A folder that is named is expected to be hosted."""
+    import time
+
+    from svpy.core.errors import one_line
+    from svpy.core.orders import UPGRADE_SIGNAL
+    from svpy.system import hosts
+    from svpy.system.signals import number
+
+    upgrade = number(UPGRADE_SIGNAL)
+    found = list(hosts.hosts(upgrade))
+    failed = []
+    if folders:
+        wanted = {name: hosts.folder(name) for name in folders}
+        hosted = {host.folder for host in found}
+        failed = [name + b": svscan not running" for name in folders if wanted[name] not in hosted - {None}]
+        found = [host for host in found if host.folder in wanted.values()]
+    asked = []
+    for host in found:
+        try:
+            host.ask(upgrade)
+            asked.append(host)
+        except ProcessLookupError:
+            pass  # It ended by itself.
+        except OSError as error:
+            failed.append(because(_named(host), error))
+    until = time.monotonic() + UPGRADE_WITHIN_S
+    for host in asked:
+        why = host.wait(until)
+        if why is not None:
+            failed.append(_named(host) + b": " + one_line(why))
+    for trouble in failed:
+        say(PROGRAM + b": fatal: unable to upgrade " + trouble)
+    return FAILED if failed else 0
+
+
+def _named(host: "Host") -> bytes:
+    return host.name + b" (pid %d)" % host.pid
+
+
+COMMANDS: "dict[bytes, Callable[[list[bytes]], int]]" = {b"upgrade": _upgrade}
+"""What its first word may be. Each row has its form in SYNOPSES of svpy/core/catalogue.py."""
+
+
 def main() -> None:
-    entry(b"svpy", run)
+    entry(PROGRAM, run)

@@ -38,7 +38,7 @@ CHAIN_LOADERS = frozenset(
 )
 
 SYNOPSES: dict[bytes, bytes] = {
-    b"svpy": b"",
+    b"svpy": b"\nupgrade [dir ...]",
     b"svscan": b"[--log-stdout] [--stop-timeout seconds] [dir]",
     b"supervise": b"dir",
     b"svc": b"[-" + b"".join(row.letter for row in LETTERS) + b"] dir ...",

@@ -6,6 +6,7 @@ import pytest
 from support.processes import BIN, environment, run
 
 from svpy import __version__
+from svpy.commands.svpy import COMMANDS as OF_SVPY
 from svpy.core.catalogue import COMMANDS, DAEMONS
 
 NAMES = sorted(name.decode() for name in COMMANDS)
@@ -19,9 +20,12 @@ def test_svpy_lists_every_command() -> None:
     assert [line.split()[0] for line in said[2:]] == list(COMMANDS)
 
 
-def test_svpy_takes_no_words() -> None:
+def test_svpy_knows_its_commands_by_their_first_word() -> None:
     done = run("svpy", "start")
-    assert (done.returncode, done.stdout, done.stderr) == (100, b"", b"svpy: usage: svpy\n")
+    assert (done.returncode, done.stdout) == (100, b"")
+    assert done.stderr.startswith(b"svpy: usage: svpy\n")
+    forms = run("svpy", "--help").stdout.splitlines()
+    assert [line.split()[1:2] for line in forms] == [[], *([name] for name in OF_SVPY)]
 
 
 @pytest.mark.parametrize("name", NAMES)

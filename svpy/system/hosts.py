@@ -1,0 +1,143 @@
+"""Finding the processes that host services, and having them replaced.
+
+Rules of this module:
+
+- a host is a process called svscan or svpy-init that catches the signal for it, or blocks it, as one does
+  that is being replaced; Bernstein's svscan would die of it;
+- only those of this process's user, or of all for root, and of this pid namespace: what is in a container
+  was installed there and is replaced from there;
+- nothing is sent but through a pidfd that was opened before the process was looked at.
+"""
+
+import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
+import os
+import select
+import stat
+import time
+
+from svpy.core.replacement import MOST_BYTES, NAME, Report, decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMES = (b"svscan", b"svpy-init")
+_LOOK_EVERY_S = 0.01
+_REPORT = b"/memfd:" + NAME + b" (deleted)"
+
+
+class Host:
+    """One such process. `folder` is the device and inode of the folder it hosts, None if not to be seen."""
+
+    __slots__ = ("_before", "_pid_fd", "_report_fd", "folder", "name", "pid")
+
+    def __init__(self, pid: int, pid_fd: int, name: bytes, folder: tuple[int, int] | None) -> None:
+        self.pid = pid
+        self.name = name
+        self.folder = folder
+        self._pid_fd = pid_fd
+        self._report_fd = -1
+        self._before = 0
+
+    def ask(self, number: int) -> None:
+        """Send it the signal that replaces it. Raises OSError."""
+        self._before = self._report().count
+        signal.pidfd_send_signal(self._pid_fd, number)
+
+    def wait(self, until_mono_s: float) -> bytes | None:
+        """Wait for its answer. Returns what kept it from being replaced, None if nothing did."""
+        poll = select.poll()
+        poll.register(self._pid_fd, select.POLLIN)
+        while (report := self._report()).count == self._before:
+            left_s = until_mono_s - time.monotonic()
+            if left_s <= 0:
+                return b"timed out"
+            if poll.poll(1000 * min(left_s, _LOOK_EVERY_S)):
+                return b"it ended"
+        return report.why
+
+    def _report(self) -> Report:
+        if self._report_fd < 0:
+            self._report_fd = _open_report(self.pid)
+        return Report() if self._report_fd < 0 else decode(os.pread(self._report_fd, MOST_BYTES, 0))
+
+
+def hosts(number: int) -> "Iterator[Host]":
+    """All there are that heed the signal of this number."""
+    namespace = _link(b"/proc/self/ns/pid")
+    for entry in os.listdir(b"/proc"):
+        if entry.isdigit() and (host := _host(int(entry), number, namespace)) is not None:
+            yield host
+
+
+def _host(pid: int, number: int, namespace: bytes | None) -> Host | None:
+    if _read(b"/proc/%d/comm" % pid).rstrip(b"\n") not in NAMES:
+        return None
+    try:
+        pid_fd = os.pidfd_open(pid)
+    except OSError:
+        return None
+    name = _read(b"/proc/%d/comm" % pid).rstrip(b"\n")
+    status = _fields(_read(b"/proc/%d/status" % pid))
+    heeds = _signals(status, b"SigCgt") | _signals(status, b"SigBlk")
+    ours = os.geteuid() in (0, int(status.get(b"Uid", b"-1").split()[0]))
+    if (
+        name in NAMES
+        and heeds & 1 << number - 1
+        and ours
+        and _link(b"/proc/%d/ns/pid" % pid) in (None, namespace)
+    ):
+        return Host(pid, pid_fd, name, folder(b"/proc/%d/cwd" % pid))
+    os.close(pid_fd)
+    return None
+
+
+def folder(path: bytes) -> tuple[int, int] | None:
+    """Device and inode of a folder, None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+
+
+def _open_report(pid: int) -> int:
+    """Open the file it reports in, -1 if there is none yet."""
+    base = b"/proc/%d/fd/" % pid
+    try:
+        for fd in os.listdir(base):
+            if _link(base + fd) == _REPORT:
+                return os.open(base + fd, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        pass
+    return -1
+
+
+def _link(path: bytes) -> bytes | None:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
+
+
+def _read(path: bytes) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, 65536)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
+def _fields(status: bytes) -> dict[bytes, bytes]:
+    """/proc/PID/status by name (proc(5))."""
+    pairs = [line.partition(b":") for line in status.split(b"\n")]
+    return {name: value.strip() for name, _, value in pairs}
+
+
+def _signals(status: dict[bytes, bytes], name: bytes) -> int:
+    return int(status.get(name, b"0"), 16)
