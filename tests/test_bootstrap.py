@@ -106,7 +106,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout that only root can read, of what bootstrap installs."""
     checkout = tmp_path_factory.mktemp("home") / "checkout"
     checkout.mkdir(mode=0o700)
-    for name in ("svpy", "man"):
+    for name in ("svpy", "man", "packaging"):
         shutil.copytree(TREE / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("bootstrap", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(TREE / name, checkout)
@@ -152,11 +152,12 @@ def machine(checkout: Path) -> Iterator[Machine]:
 def test_a_command_starts_its_own_interpreter_in_isolation(installed: Machine, name: str) -> None:
     path = installed.prefix / "bin" / name
     module, _, function = PROJECT["scripts"][name].partition(":")
-    start = "#!/opt/svpy/bin/python3 -I\n"
-    if name.encode() not in DAEMONS:
-        packages = f"/opt/svpy/lib/python3.{sys.version_info.minor}/site-packages"
-        start = f'#!/opt/svpy/bin/python3 -IS\nimport sys\nsys.path.append("{packages}")\n'
-    assert path.read_text() == f"{start}from {module} import {function}\n{function}()\n"
+    options = "-I" if name.encode() in DAEMONS else "-IS"
+    modules = f"/opt/svpy/lib/python3.{sys.version_info.minor}/site-packages"
+    assert path.read_text() == (
+        f'#!/opt/svpy/bin/python3 {options}\nimport sys\nsys.path.insert(0, "{modules}")\n'
+        f"from {module} import {function}\n{function}()\n"
+    )
     assert path.stat().st_mode & 0o7777 == 0o755
     assert os.readlink(installed.links / name) == f"/opt/svpy/bin/{name}"
 
@@ -168,9 +169,9 @@ def test_nothing_else_is_linked(installed: Machine) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_found_where_man_looks_for_it(installed: Machine, page: str) -> None:
-    link = installed.manual / f"man{page[-1]}" / page
-    assert os.readlink(link) == f"/opt/svpy/share/man/{page}"
-    assert (installed.prefix / "share/man" / page).read_bytes() == (TREE / "man" / page).read_bytes()
+    place = f"man{page[-1]}/{page}"
+    assert os.readlink(installed.manual / place) == f"/opt/svpy/share/man/{place}"
+    assert (installed.prefix / "share/man" / place).read_bytes() == (TREE / "man" / page).read_bytes()
 
 
 def test_every_user_can_read_what_is_installed(installed: Machine) -> None:
