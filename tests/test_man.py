@@ -99,9 +99,13 @@ def test_every_limit_is_explained() -> None:
 @rendering
 @pytest.mark.parametrize("name", [name for name, form in sorted(SYNOPSES.items()) if b"-" in form])
 def test_every_option_of_a_synopsis_is_explained(name: bytes) -> None:
-    letters = b"".join(re.findall(rb"(?<!\S)\[? ?-(\S+?)(?=[\s\]])", SYNOPSES[name])).decode()
-    assert letters
-    assert [letter for letter in letters if not explained(f"{name.decode()}.8", f"-{letter}")] == []
+    options = {
+        option
+        for word in re.findall(r"(?<!\S)\[? ?-(\S+?)(?=[\s\]])", SYNOPSES[name].decode())
+        for option in ([f"-{word}"] if word.startswith("-") else [f"-{letter}" for letter in word])
+    }
+    assert options
+    assert [option for option in sorted(options) if not explained(f"{name.decode()}.8", option)] == []
 
 
 def outcome(word: bytes) -> object:

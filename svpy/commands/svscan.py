@@ -13,6 +13,7 @@ def run(words: list[bytes]) -> int:
     from svpy.core.catalogue import usage
     from svpy.core.orders import SVSCAN
     from svpy.core.svscanwords import parse
+    from svpy.system.loopback import Raising
     from svpy.system.signals import hold_back, number
     from svpy.system.title import take
 
@@ -24,9 +25,13 @@ def run(words: list[bytes]) -> int:
         os.chdir(folder)
     except OSError as error:
         raise Die(FAILED, because(b"svscan: fatal: unable to chdir to " + folder, error)) from error
+    # In a container, at its first start: later it may be down on purpose.
+    raising = Raising(PROGRAM) if os.getpid() == 1 and parsed.state_fd is None else None
     # trio takes ten times longer to import than a wrong folder takes to be told.
     from svpy.daemon.main import host_all
 
+    if raising is not None:
+        raising.wait()
     return host_all(PROGRAM, SVSCAN, parsed).code
 
 

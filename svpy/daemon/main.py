@@ -16,13 +16,18 @@ from svpy.daemon.hosted import Refused
 from svpy.daemon.supervise import supervise
 from svpy.daemon.supervisor import Supervisor
 from svpy.daemon.svscan import Ending, Svscan
-from svpy.system import descriptors, environment, folders, tell
+from svpy.system import descriptors, environment, folders, orphans, tell
 from svpy.system.children import Starter
 
 
 def host_all(program: bytes, orders: dict[str, Order], words: Words) -> Ending:
     """Be svscan on the current folder until a signal of `orders` ends it."""
-    svscan = Svscan(_supervisor(program), folders.open_folder(b"."), orders, words)
+    supervisor = _supervisor(program)
+    try:
+        orphans.take_in()
+    except OSError as error:
+        supervisor.warn(tell.because(b"unable to take in orphans", error))
+    svscan = Svscan(supervisor, folders.open_folder(b"."), orders, words)
     return trio.run(svscan.run, clock=Monotonic())
 
 

@@ -1,0 +1,215 @@
+"""svscan as the first process of a container."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from support import namespaces
+from support.containers import Container, blocks, parent
+from support.processes import environment, eventually, run
+from support.services import Daemon, Services, svscan
+
+pytestmark = pytest.mark.skipif(bool(why := namespaces.missing()), reason=why)
+
+STOPPING = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR, signal.SIGRTMIN + 3]
+LAST_WORDS = """
+trap 'echo last words >&2; exit' TERM
+echo ready >&2
+while :; do read line <>fifo; done
+"""
+
+
+def with_last_words(services: Services) -> None:
+    folder = services.prepare("a", LAST_WORDS, log="cat >log; echo logger saw the end >&2")
+    os.mkfifo(folder / "fifo")
+    folder.rename(services.folder / "a")
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_a_container_is_stopped_in_order(services: Services, number: int) -> None:
+    with_last_words(services)
+    with Container("svscan", services.folder) as container:
+        container.line(b"ready")
+        assert container.stop(number) == 0
+        assert container.rest() == b"last words\nlogger saw the end\n"
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_it_is_stopped_in_order_under_any_pid(services: Services, number: int) -> None:
+    with_last_words(services)
+    with svscan(services) as daemon:
+        daemon.line(b"ready")
+        os.kill(daemon.pid, number)
+        assert daemon.wait() == 0
+        assert daemon.rest() == b"last words\nlogger saw the end\n"
+
+
+def test_hup_scans(services: Services) -> None:
+    folder = services.make("a")
+    (folder / "run").rename(folder / "later")
+    with Container("svscan", services.folder) as container:
+        container.line(b"unable to start a/run")
+        services.make("b", "echo b runs; exec sleep 1000")
+        container.kill(signal.SIGHUP)
+        container.line(b"b runs")
+        assert container.stop() == 0
+
+
+def test_a_signal_of_the_first_moment_is_heard(services: Services) -> None:
+    """The earliest there can be: as soon as it is held back, long before trio is imported."""
+    services.make("a", "echo a runs; exec sleep 1000")
+    for number in STOPPING:
+        with Container("svscan", services.folder) as container:
+            container.until_named()  # What sh holds back while it forks is another matter.
+            eventually(lambda: blocks(container.init_pid, signal.SIGRTMIN + 3))
+            assert container.stop(number) == 0
+        with svscan(services) as daemon:
+            eventually(lambda: blocks(daemon.pid, signal.SIGRTMIN + 3))
+            os.kill(daemon.pid, number)
+            assert daemon.wait() == 0
+
+
+def test_a_signal_of_supervises_first_moment_is_heard(services: Services) -> None:
+    folder = services.make("a", "echo a runs; exec sleep 1000")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with Daemon("supervise", folder) as daemon:
+            eventually(lambda: blocks(daemon.pid, signal.SIGTERM))
+            os.kill(daemon.pid, number)
+            assert daemon.wait() == 0
+
+
+ORPHAN = "sh -c 'sh -c \"echo \\$\\$ >orphan; read go <gate; echo gone\" &'; exec sleep 1000"
+
+
+@pytest.mark.parametrize("pid_1", [True, False])
+def test_an_orphan_becomes_its_child_and_is_reaped(services: Services, pid_1: bool) -> None:
+    folder = services.prepare("a", ORPHAN)
+    os.mkfifo(folder / "gate")
+    folder.rename(services.folder / "a")
+    start = Container if pid_1 else Daemon
+    # What /proc says in there is numbered as in there.
+    with start("svscan", services.folder) as running:
+        host = running.init_pid if isinstance(running, Container) else running.pid
+        found: list[int] = []
+
+        def is_a_child() -> bool:
+            found[:] = [pid for pid in namespaces.children(host) if waits_at_the_gate(pid)]
+            return bool(found)
+
+        eventually(is_a_child, "the orphan a child of svscan")
+        assert parent(found[0]) == host
+        (services.folder / "a/gate").write_text("go\n")
+        running.line(b"gone")
+        eventually(lambda: not Path(f"/proc/{found[0]}").exists())
+        assert running.stop() == 0
+
+
+def waits_at_the_gate(pid: int) -> bool:
+    return b"gate" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+FLOOD = """
+i=0
+while [ $i -lt 40 ]; do
+    sh -c 'for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do : & done' &
+    i=$((i + 1))
+done
+wait
+echo flooded
+exec sleep 1000
+"""
+
+
+@pytest.mark.parametrize("pid_1", [True, False])
+def test_a_flood_of_orphans_leaves_nothing(services: Services, pid_1: bool) -> None:
+    services.make("a", FLOOD)
+    with (Container if pid_1 else Daemon)("svscan", services.folder) as running:
+        host = running.init_pid if isinstance(running, Container) else running.pid
+        running.line(b"flooded")
+        # The service alone is left.
+        eventually(lambda: len(namespaces.children(host)) == 1, "all reaped")
+        assert running.stop() == 0
+
+
+NO_SUBREAPER = r"""
+import ctypes, errno, os, struct, sys
+def stmt(code, jt, jf, k): return struct.pack("HBBI", code, jt, jf, k)
+# Of seccomp_data: the number of the call, its first argument's low half.
+program = (stmt(0x20, 0, 0, 0) + stmt(0x15, 0, 3, {"x86_64": 157, "aarch64": 167}[os.uname().machine])
+    + stmt(0x20, 0, 0, 16) + stmt(0x15, 0, 1, 36)
+    + stmt(0x06, 0, 0, 0x00050000 | errno.EPERM) + stmt(0x06, 0, 0, 0x7FFF0000))
+buffer = ctypes.create_string_buffer(program)
+filter = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter) == 0, ctypes.get_errno()
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_where_orphans_cannot_be_taken_in_it_says_so_and_goes_on(services: Services) -> None:
+    services.make("a", "echo a runs; exec sleep 1000")
+    with Daemon(sys.executable, "-I", "-c", NO_SUBREAPER, "svscan", services.folder) as daemon:
+        assert daemon.line() == b"svscan: warning: unable to take in orphans: permission denied"
+        daemon.line(b"a runs")
+        assert daemon.stop() == 0
+        assert daemon.rest() == b""
+
+
+LOOKS_AT_LO = f"""
+exec {sys.executable} -I -c '
+import os, socket
+server = socket.create_server(("127.0.0.1", 0))
+print("lo is up", server.getsockname()[0] == socket.create_connection(server.getsockname()).getpeername()[0])
+' || exec sleep 1000
+"""
+
+
+def test_the_first_service_finds_lo_up(services: Services) -> None:
+    services.make("a", LOOKS_AT_LO)
+    with Container("svscan", services.folder) as container:
+        assert container.line() == b"lo is up True"
+        assert container.stop() == 0
+
+
+BRINGS_LO_UP = """
+import sys
+import svpy.daemon.main
+from svpy.system.loopback import Raising, is_down
+print(is_down())
+Raising(b"svscan").wait()
+print(is_down(), [name for name in sys.modules if "pyroute2" in name])
+"""
+
+
+def test_what_brings_lo_up_does_not_stay() -> None:
+    done = run(*namespaces.UNSHARE, sys.executable, "-I", "-c", BRINGS_LO_UP)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"True\nFalse []\n", b"")
+
+
+def test_lo_that_may_not_be_brought_up_costs_one_line(services: Services) -> None:
+    services.make("a", "echo a runs; exec sleep 1000")
+    denied = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
+    with Container("svscan", services.folder, wrap=denied) as container:
+        assert container.line() == b"svscan: warning: unable to bring lo up: permission denied"
+        assert container.line() == b"a runs"
+        assert container.stop() == 0
+        assert container.rest() == b""
+
+
+def test_the_containers_environment_is_the_services(services: Services) -> None:
+    services.make("a", "cat /proc/self/environ | tr '\\0' '\\n'; echo end; exec sleep 1000")
+    env = {**environment(), "LANG": "xx", "BYTES": os.fsdecode(b"\xff\xfe"), "EMPTY": "", "container": "oci"}
+    with Container("svscan", services.folder, env=env) as container:
+        lines = []
+        while (line := container.line()) != b"end":
+            lines.append(line)
+        assert container.stop() == 0
+    wanted = {name: os.fsencode(value) for name, value in env.items()}
+    got = dict(line.decode("latin-1").split("=", 1) for line in lines)
+    for shells_own in ("PWD", "OLDPWD", "SHLVL", "_"):
+        got.pop(shells_own, None)
+    assert {name: value.encode("latin-1") for name, value in got.items()} == wanted
