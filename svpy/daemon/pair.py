@@ -21,6 +21,7 @@ from svpy.core.service import LOG_FILE
 from svpy.core.shutdown import Half, Pipe, Stopping, orders
 from svpy.core.status import DOWN
 from svpy.daemon.hosted import Hosted, Place, Refused
+from svpy.daemon.loops import Loops
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import descriptors, folders
 from svpy.system.supervised import LOGGER
@@ -179,7 +180,8 @@ class Pair:
 class Stopper:
     """Stops, in order, the pairs that have `stopping` set. `wake` says that something changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, loops: Loops) -> None:
+        self._loops = loops
         self._woken = trio.Event()
         self._done = trio.Event()
 
@@ -189,7 +191,9 @@ class Stopper:
     async def work(self, pairs: Callable[[], Iterable[Pair]]) -> None:
         """For ever. `pairs` are asked for whenever it wakes."""
         next_look = -math.inf
+        loop = self._loops.join(b"stop", self.wake)
         while True:
+            loop.turn()
             self._woken = trio.Event()
             ticked = trio.current_time() >= next_look
             if ticked:

@@ -24,7 +24,7 @@ HEEDED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 async def supervise(supervisor: Supervisor, name: bytes) -> None:
     """Supervise the current folder, called `name`, until it is told to leave. Raises hosted.Refused."""
     left = trio.Event()
-    stopper = Stopper()
+    stopper = Stopper(supervisor.loops)
 
     def half_left() -> None:
         if pair.is_gone():

@@ -23,6 +23,7 @@ from svpy.core import service as machine
 from svpy.core.control import END
 from svpy.core.status import encode_state
 from svpy.daemon.hosted import Hosted, Place
+from svpy.daemon.loops import Loops
 from svpy.system import descriptors, folders, signals
 from svpy.system.children import Starter, reap
 from svpy.system.clock import tai_now
@@ -37,7 +38,8 @@ SPARE_DESCRIPTORS = 16
 
 
 class Supervisor:
-    """Holds every supervised folder of this process. `program` stands before its warnings."""
+    """Holds every supervised folder of this process. `program` stands before its warnings, `news` is called
+    when anything of what is shown of them changes."""
 
     def __init__(self, program: bytes, starter: Starter) -> None:
         self._program = program
@@ -49,6 +51,8 @@ class Supervisor:
         self._wakes: list[tuple[float, int, Hosted]] = []
         self._wake_order = itertools.count()
         self._wake_sooner = trio.Event()
+        self.loops = Loops()
+        self.news: Callable[[], None] = _nobody
 
     def host(self, place: Place, left: Callable[[], None], stdin_fd: int = 0, stdout_fd: int = 1) -> Hosted:
         """Supervise a folder from now on, starting it if it is normally up.
@@ -82,6 +86,7 @@ class Supervisor:
         self._controls.remove(hosted.control_fd)
         del self._by_control[hosted.control_fd]
         hosted.close()
+        self.news()
 
     def command(self, hosted: Hosted, letters: bytes) -> None:
         """The same as if `letters` had come through the control fifo, as a message of its own."""
@@ -189,6 +194,7 @@ class Supervisor:
             self.warn(because(b"unable to send " + name.encode() + b" to " + hosted.name, error))
 
     def _publish(self, hosted: Hosted, status: bytes, word: bytes) -> None:
+        self.news()
         trouble = self._try_to_publish(hosted, status, word)
         if trouble is not None:
             self.warn(because(trouble.what + hosted.name + b"/" + trouble.name, trouble.error))
@@ -217,7 +223,9 @@ class Supervisor:
 
     async def obey(self) -> None:
         """Read control fifos, for ever."""
+        loop = self.loops.join(b"control", self._controls.nudge)
         while True:
+            loop.turn()
             await trio.lowlevel.wait_readable(self._controls.fd)
             for fd in self._controls.ready():
                 hosted = self._by_control.get(fd)
@@ -251,13 +259,19 @@ class Supervisor:
 
     async def wake(self) -> None:
         """Tell machines that the moment they wait for has come, for ever."""
+        loop = self.loops.join(b"clock", lambda: self._wake_sooner.set())
         while True:
+            loop.turn()
             self._wake_sooner = trio.Event()
             with trio.move_on_at(self._wakes[0][0] if self._wakes else math.inf):
                 await self._wake_sooner.wait()
             while self._wakes and self._wakes[0][0] <= trio.current_time():
                 _, _, hosted = heapq.heappop(self._wakes)
                 self.tell(hosted, machine.Woke(now()))
+
+
+def _nobody() -> None:
+    """Stands where no one wants to know."""
 
 
 def _not_replaced(hosted: Hosted, name: bytes, data: bytes) -> folders.NotPublished | None:

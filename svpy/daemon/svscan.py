@@ -17,15 +17,19 @@ import trio
 
 from svpy.core import scan
 from svpy.core.errors import one_line
+from svpy.core.manager import status
 from svpy.core.orders import SVSCAN, Order
 from svpy.core.svscanwords import PLAIN, Words
 from svpy.daemon.hosted import Refused
 from svpy.daemon.pair import Pair, Stopper
+from svpy.daemon.report import Report
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import changes, folders, signals
+from svpy.system.notify import Manager
 from svpy.system.tell import because
 
 SCAN_INTERVAL_S = 5.0
+SCANNING = b"scan"
 REST_S = 0.01
 """Between two scans that changes asked for, and four times what the last one took: a folder in
 which five hundred links are being made is not to be scanned five hundred times."""
@@ -48,6 +52,7 @@ class Svscan:
         folder_fd: int,
         orders: dict[str, Order] = SVSCAN,
         words: Words = PLAIN,
+        report: Report | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._folder_fd = folder_fd
@@ -57,7 +62,10 @@ class Svscan:
         self._pairs: dict[scan.Key, Pair] = {}
         self._complaints = scan.Complaints()
         self._look = trio.Event()
-        self._stopper = Stopper()
+        self._stopper = Stopper(supervisor.loops)
+        self._report = report or Report(Manager(b""), None)
+        self._report.count = self._status
+        supervisor.news = self._report.news
         self._stop_asked = trio.Event()
 
     async def run(self) -> Ending:
@@ -72,9 +80,12 @@ class Svscan:
                 nursery.start_soon(self._supervisor.obey)
                 nursery.start_soon(self._supervisor.wake)
                 nursery.start_soon(self._stopper.work, self._pairs.values)
+                nursery.start_soon(self._report.work, self._supervisor.loops, self._supervisor.warn)
                 with trio.CancelScope() as scanning:
                     nursery.start_soon(self._cancel_when_asked, scanning)
                     await self._scan_always()
+                self._supervisor.loops.leave(SCANNING)
+                self._report.stopping()
                 await self._stopper.stop(self._pairs.values())
                 nursery.cancel_scope.cancel()
         finally:
@@ -86,7 +97,9 @@ class Svscan:
     async def _listen(self, heard: signals.Heard) -> None:
         # Whatever executed us may have left us its children.
         self._supervisor.reap()
+        loop = self._supervisor.loops.join(b"signals", heard.nudge)
         while True:
+            loop.turn()
             for number in heard.take():
                 self._heard(number)
             await trio.lowlevel.wait_readable(heard.fd)
@@ -102,6 +115,12 @@ class Svscan:
         elif order.ends:
             self.end(Ending(order))
 
+    def _status(self) -> bytes:
+        pairs = self._pairs.values()
+        services = [pair.service.service for pair in pairs if pair.service]
+        loggers = [pair.logger.service for pair in pairs if pair.logger]
+        return status(services, loggers, stopping=self._ending is not None)
+
     def end(self, ending: Ending) -> None:
         """Stop everything in order, and end so. What asked first decides."""
         if self._ending is None:
@@ -114,13 +133,16 @@ class Svscan:
 
     async def _scan_always(self) -> None:
         regular = trio.current_time()
+        loop = self._supervisor.loops.join(SCANNING, lambda: self._look.set())
         while True:
+            loop.turn()
             self._look = trio.Event()
             began = trio.current_time()
             changed = began < regular
             if not changed:
                 regular = began + SCAN_INTERVAL_S
             await self._scan(changed)
+            self._report.ready()
             took_s = trio.current_time() - began
             with trio.move_on_at(regular):
                 await self._look.wait()

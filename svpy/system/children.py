@@ -5,6 +5,7 @@ import os
 import resource
 
 from svpy.system.environment import mapping
+from svpy.system.oomscore import Score
 from svpy.system.signals import ALL
 
 
@@ -12,12 +13,21 @@ class Starter:
     """How this process starts a script: all that is the same for every service.
 
     `environ` is what the services get, `nofile_soft` the soft RLIMIT_NOFILE they get, `home_fd`
-    the folder this process stays in."""
+    the folder this process stays in; `oom_score_adj`: the services' and our own where they differ."""
 
-    def __init__(self, environ: list[bytes], nofile_soft: int, home_fd: int) -> None:
+    def __init__(
+        self,
+        environ: list[bytes],
+        nofile_soft: int,
+        home_fd: int,
+        oom_score_adj: tuple[int, int] | None = None,
+    ) -> None:
+        """Raises OSError if the score is to differ and cannot be set."""
         self._environ = mapping(environ)
         self._home_fd = home_fd
         self._nofile_soft = nofile_soft
+        self._oom_score_adj = oom_score_adj
+        self._score = Score() if oom_score_adj is not None else None
 
     def start(
         self,
@@ -33,8 +43,8 @@ class Starter:
         32 and 33, its own two, ignored); other descriptors that we were started with are passed
         on. Raises OSError, of fork as well as of exec.
 
-        posix_spawn can set neither the folder nor the limit of a child: both are changed here,
-        around the call, which nothing else can observe since there is one thread."""
+        posix_spawn can set neither the folder nor the limit of a child, nor its score: they are changed
+        here, around the call, which nothing else can observe since there is one thread."""
         own_soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         os.fchdir(folder_fd)
         try:
@@ -43,6 +53,8 @@ class Starter:
                     self._nofile_soft if hard == resource.RLIM_INFINITY else min(self._nofile_soft, hard)
                 )
                 resource.setrlimit(resource.RLIMIT_NOFILE, (lowered, hard))
+            if self._score is not None and self._oom_score_adj is not None:
+                self._score.set(self._oom_score_adj[0])
             return self._spawn([b"./" + script, *words], stdin_fd, stdout_fd)
         finally:
             self._restore(own_soft, hard)
@@ -53,6 +65,11 @@ class Starter:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (own_soft, hard))
         except (OSError, ValueError):
+            pass
+        try:
+            if self._score is not None and self._oom_score_adj is not None:
+                self._score.set(self._oom_score_adj[1])
+        except OSError:
             pass
         try:
             os.fchdir(self._home_fd)

@@ -62,6 +62,13 @@ class Heard:
         self._old_wake_fd = signal.set_wakeup_fd(self._wake_fd, warn_on_full_buffer=False)
         self._old_handlers = {number: signal.signal(number, self._came.setdefault) for number in numbers}
 
+    def nudge(self) -> None:
+        """Have `fd` become readable, for nothing."""
+        try:
+            os.write(self._wake_fd, b"\0")
+        except BlockingIOError:
+            pass
+
     def take(self) -> "Iterator[int]":
         """Those that came since the last time; one that comes meanwhile may be among them."""
         try:

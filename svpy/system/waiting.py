@@ -1,5 +1,6 @@
 """Which of very many descriptors have something to read."""
 
+import os
 import select
 
 
@@ -9,6 +10,7 @@ class Readable:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self.fd = self._epoll.fileno()
+        self._nudge_fd = -1
 
     def add(self, fd: int) -> None:
         """Raises OSError (ENOSPC: /proc/sys/fs/epoll/max_user_watches)."""
@@ -20,4 +22,15 @@ class Readable:
 
     def ready(self) -> list[int]:
         """Those that can be read now, without waiting."""
-        return [fd for fd, _ in self._epoll.poll(0)]
+        return [fd for fd, _ in self._epoll.poll(0) if fd != self._nudge_fd or self._pass_over()]
+
+    def nudge(self) -> None:
+        """Have the set become readable, for nothing. Raises OSError."""
+        if self._nudge_fd < 0:
+            self._nudge_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self._epoll.register(self._nudge_fd, select.EPOLLIN)
+        os.eventfd_write(self._nudge_fd, 1)
+
+    def _pass_over(self) -> bool:
+        os.eventfd_read(self._nudge_fd)
+        return False
