@@ -4,8 +4,8 @@ Rules of this module:
 
 - a host is a process called svscan or svpy-init that catches the signal for it, or blocks it, as one does
   that is being replaced; Bernstein's svscan would die of it;
-- only those of this process's user, or of all for root, and of this pid namespace: what is in a container
-  was installed there and is replaced from there;
+- only those of this process's user, or of all for root, and of this pid namespace and root: what is in a
+  container or a chroot was installed there and is replaced from there;
 - nothing is sent but through a pidfd that was opened before the process was looked at.
 """
 
@@ -42,7 +42,17 @@ class Host:
     def ask(self, number: int) -> None:
         """Send it the signal that replaces it. Raises OSError."""
         self._before = self._report().count
+        self.send(number)
+
+    def send(self, number: int) -> None:
+        """Raises OSError."""
         signal.pidfd_send_signal(self._pid_fd, number)
+
+    def ended(self, until_mono_s: float) -> bool:
+        """Wait for its end. Returns whether it came in time."""
+        poll = select.poll()
+        poll.register(self._pid_fd, select.POLLIN)
+        return bool(poll.poll(1000 * max(0.0, until_mono_s - time.monotonic())))
 
     def wait(self, until_mono_s: float) -> bytes | None:
         """Wait for its answer. Returns what kept it from being replaced, None if nothing did."""
@@ -86,6 +96,7 @@ def _host(pid: int, number: int, namespace: bytes | None) -> Host | None:
         and heeds & 1 << number - 1
         and ours
         and _link(b"/proc/%d/ns/pid" % pid) in (None, namespace)
+        and folder(b"/proc/%d/root" % pid) in (None, folder(b"/"))
     ):
         return Host(pid, pid_fd, name, folder(b"/proc/%d/cwd" % pid))
     os.close(pid_fd)

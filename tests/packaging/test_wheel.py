@@ -96,12 +96,12 @@ def test_the_wheel_has_the_modules_the_manual_and_nothing_else(wheel: Path) -> N
 def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with the system's packages, into which pip has installed the wheel."""
     venv = tmp_path_factory.mktemp("venv") / "v"
-    for argv in (
-        (PYTHON, "-I", "-m", "venv", "--without-pip", "--system-site-packages", venv),
-        (PYTHON, "-I", "-m", "pip", "--isolated", "--disable-pip-version-check", "--python", venv / "bin/python3",
-         "install", "--no-index", wheel),
-    ):  # fmt: skip
-        done = run(*argv, timeout=120)
+    pip = ("pip", "--isolated", "--disable-pip-version-check", "--python", venv / "bin/python3")
+    for words in (
+        ("venv", "--without-pip", "--system-site-packages", venv),
+        (*pip, "install", "--no-index", wheel),
+    ):
+        done = run(PYTHON, "-I", "-m", *words, timeout=120)
         assert done.returncode == 0, (done.stdout + done.stderr).decode()
     return venv
 

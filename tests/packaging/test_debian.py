@@ -1,0 +1,258 @@
+"""The Debian package: built from this tree, installed in a minimal root, upgraded under running services,
+removed and purged."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import package
+from support.minimal import Minimal
+from support.package import TREE
+from support.processes import eventually, run
+
+import svpy
+from svpy.core.catalogue import COMMANDS, DAEMONS
+
+PROJECT = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]
+NAMES = sorted(name.decode() for name in (*COMMANDS, b"svpy"))
+PAGES = sorted(path.name for path in (TREE / "man").glob("*.[78]"))
+NOW, NEXT = svpy.__version__, svpy.__version__ + "+next"
+RUN = "#!/bin/sh\necho started\nexec 2>&1\ni=0\nwhile :; do i=$((i + 1)); echo $i; sleep 0.05; done\n"
+
+Install = Callable[[str], str]
+
+
+def control(field: str) -> list[str]:
+    """What debian/control lists in a field of the binary package."""
+    binary = (TREE / "debian/control").read_text().split("\n\n")[1]
+    found = re.search(rf"^{field}: (.*)$", binary, re.M)
+    assert found is not None, field
+    return found[1].split(", ")
+
+
+def test_the_changelog_is_of_this_version() -> None:
+    assert package.version() == svpy.__version__
+
+
+def test_what_it_depends_on_is_what_the_wheel_depends_on() -> None:
+    wanted = [f"python3 (>= {PROJECT['requires-python'].removeprefix('>=')})"]
+    for name, least in (requirement.split(">=") for requirement in PROJECT["dependencies"]):
+        wanted.append(f"python3-{name.removeprefix('python-')} (>= {least})")
+    assert [word for word in control("Depends") if not word.startswith("$")] == wanted
+
+
+def test_it_takes_the_place_of_daemontools() -> None:
+    assert control("Conflicts") == control("Replaces") == ["daemontools", "daemontools-run"]
+    assert [word.split()[0] for word in control("Provides")] == ["daemontools", "daemontools-run"]
+
+
+def test_lintian_finds_nothing_that_is_not_explained(built: Callable[[str], Path]) -> None:
+    if shutil.which("lintian") is None:
+        pytest.skip("lintian is not installed")
+    changes = next(built(NOW).parent.glob("*.changes"))
+    done = run(
+        "lintian", "--allow-root", "--display-info", "--pedantic", "--fail-on", "error,warning,info,pedantic",
+        changes, env={"PATH": os.defpath, "HOME": "/nowhere", "LC_ALL": "C.UTF-8"}, timeout=300,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+
+
+@pytest.fixture(scope="module")
+def unpacked(built: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpacked")
+    assert run("dpkg-deb", "-x", built(NOW), folder).returncode == 0
+    return folder
+
+
+def test_a_command_starts_as_from_bootstrap(unpacked: Path) -> None:
+    """See test_a_command_starts_its_own_interpreter_in_isolation: the same program writes both."""
+    assert sorted(os.listdir(unpacked / "usr/bin")) == NAMES
+    for name in NAMES:
+        path = unpacked / "usr/bin" / name
+        options = "-I" if name.encode() in DAEMONS else "-IS"
+        module = name.replace("-", "_")
+        assert path.read_text() == (
+            f'#!/usr/bin/python3 {options}\nimport sys\nsys.path.insert(0, "/usr/share/svpy")\n'
+            f"from svpy.commands.{module} import main\nmain()\n"
+        )
+        assert path.stat().st_mode & 0o7777 == 0o755
+
+
+def test_everything_is_in_its_place(unpacked: Path) -> None:
+    for page in PAGES:
+        assert (unpacked / f"usr/share/man/man{page[-1]}/{page}.gz").is_file()
+    modules = {str(path.relative_to(TREE)) for path in (TREE / "svpy").rglob("*.py")}
+    placed = unpacked / "usr/share/svpy"
+    assert {str(path.relative_to(placed)) for path in placed.rglob("*.py")} == modules
+    system = [path.name for path in unpacked.glob("**/lib/systemd/system/*")]
+    assert sorted(system) == ["svpy.service", "svpy@.service"]
+    assert (unpacked / "usr/lib/systemd/user/svpy.service").is_file()
+    assert (unpacked / "etc/service").is_dir()
+    examples = unpacked / "usr/share/doc/svpy/examples"
+    assert (examples / "inittab").is_file()
+    assert os.access(examples / "qmail-send/run", os.X_OK)
+
+
+def files(host: Minimal) -> set[str]:
+    """All there is in the root, but for what the kernel makes, and dpkg's own notes."""
+    skip = "-path /proc -o -path /dev -o -path /tmp -o -path /run -o -path /var/lib/dpkg -o -path /var/log"
+    done = host.run("sh", "-c", f"find / \\( {skip} \\) -prune -o -print", timeout=120)
+    return set(done.stdout.decode().splitlines())
+
+
+def add_service(host: Minimal) -> None:
+    """A service `lines` that numbers its lines, with a logger, in /service."""
+    folder = host.root / "srv/lines"
+    (folder / "log").mkdir(parents=True)
+    for path, text in ((folder / "run", RUN), (folder / "log/run", "#!/bin/sh\nexec multilog t ./main\n")):
+        path.write_text(text)
+        path.chmod(0o755)
+    (host.root / "etc/service/lines").symlink_to("/srv/lines")
+
+
+def start(host: Minimal) -> int:
+    """svscan, as an inittab would start it. Returns its pid, as it is inside."""
+    host.run("sh", "-c", "setsid svscan /service >/var/log/svscan 2>&1 & echo $! >/run/pid")
+    wait_up(host)
+    return int((host.root / "run/pid").read_text())
+
+
+def wait_up(host: Minimal) -> None:
+    eventually(lambda: all(pids(host)) and logged(host), "the service and its logger up")
+
+
+def pids(host: Minimal) -> list[int]:
+    """Those of the service and its logger, 0 for one that is down."""
+    folders = (host.root / "srv/lines", host.root / "srv/lines/log")
+    return [int.from_bytes((path / "supervise/status").read_bytes()[12:16], "little") for path in folders]
+
+
+def logged(host: Minimal) -> list[bytes]:
+    """The numbers logged so far."""
+    lines = (host.root / "srv/lines/log/main/current").read_bytes().split(b"\n")[:-1]
+    return [line[26:] for line in lines]
+
+
+def last(host: Minimal) -> int:
+    return int(logged(host)[-1])
+
+
+def names(host: Minimal) -> list[str]:
+    """Of all processes inside."""
+    done = host.run("sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null")
+    return done.stdout.decode().split()
+
+
+def test_installed_it_works_and_purged_it_leaves_nothing(host: Minimal, install: Install) -> None:
+    before = files(host)
+    said = install(NOW)
+    assert "warning" not in said.lower()
+    assert os.readlink(host.root / "service") == "etc/service"
+
+    done = host.run("svpy")
+    assert done.returncode == 0 and done.stdout.startswith(f"svpy {NOW}: ".encode())
+    for name in NAMES:
+        done = host.run(name, "--help")
+        assert (done.returncode, done.stderr) == (0, b""), name
+        assert done.stdout.startswith(name.encode())
+    chain = host.run(
+        "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "softlimit", "-o20", "true"
+    )
+    assert (chain.returncode, chain.stderr) == (0, b"")
+    placed = host.root / "usr/share/svpy/svpy"
+    compiled = {path.parent.parent / (path.name.split(".")[0] + ".py") for path in placed.rglob("*.pyc")}
+    assert compiled == set(placed.rglob("*.py"))
+
+    add_service(host)
+    svscan = start(host)
+    assert host.run("svstat", "/service/lines").stdout.startswith(b"/service/lines: up (pid ")
+
+    package.dpkg(host, "--remove", "svpy")
+    assert not Path(host.root, f"proc/{svscan}").exists()
+    assert not {"svscan", "multilog"} & {*names(host)}, "it left something running"
+    assert logged(host), "it removed a log"
+
+    package.dpkg(host, "--purge", "svpy")
+    ours = {path for path in files(host) - before if not path.startswith(("/srv/lines", "/etc/service"))}
+    assert ours == set()
+    assert os.readlink(host.root / "etc/service/lines") == "/srv/lines"
+    assert (host.root / "srv/lines/run").read_text() == RUN
+
+
+def test_purged_without_a_service_not_even_its_folder_stays(host: Minimal, install: Install) -> None:
+    before = files(host)
+    install(NOW)
+    package.dpkg(host, "--purge", "svpy")
+    assert files(host) == before
+
+
+def test_a_service_folder_that_is_there_is_left_alone(host: Minimal, install: Install) -> None:
+    (host.root / "service/mine").mkdir(parents=True)
+    install(NOW)
+    package.dpkg(host, "--purge", "svpy")
+    assert (host.root / "service/mine").is_dir()
+
+
+def test_what_cannot_be_replaced_leaves_the_package_configured(host: Minimal, install: Install) -> None:
+    install(NOW)
+    (host.root / "usr/bin/svpy").write_text("#!/bin/sh\necho svpy: fatal: broken >&2\nexit 111\n")
+    done = host.run("/var/lib/dpkg/info/svpy.postinst", "configure", NOW)
+    assert done.returncode == 0
+    assert done.stderr.endswith(
+        b"svpy: fatal: broken\nsvpy: warning: what could not be replaced goes on as it was\n"
+    )
+
+
+@pytest.mark.parametrize("other", ["svscan", "runsvdir"])
+def test_beside_another_supervisor_nothing_is_enabled(host: Minimal, install: Install, other: str) -> None:
+    wants = host.root / "etc/systemd/system/multi-user.target.wants/svpy.service"
+    program = host.root / f"usr/local/sbin/{other}"
+    shutil.copy(host.root / "usr/bin/sleep", program)
+    with host.running(f"/usr/local/sbin/{other}", "1000"):
+        eventually(lambda: other in names(host))
+        said = install(NOW)
+        assert f"svpy.service is not enabled, for services are supervised already: {other} (pid " in said
+        assert not wants.is_symlink()
+        host.run("sh", "-c", f"kill $(grep -lx {other} /proc/[0-9]*/comm | cut -d/ -f3)")
+    package.dpkg(host, "--purge", "svpy")
+    said = install(NOW)
+    assert "supervised already" not in said
+    assert wants.is_symlink()
+
+
+def test_daemontools_makes_room(host: Minimal, install: Install) -> None:
+    folder = host.root / "tmp/daemontools-run"
+    (folder / "DEBIAN").mkdir(parents=True)
+    (folder / "usr/bin").mkdir(parents=True)
+    (folder / "usr/bin/svscan").touch(mode=0o755)
+    (folder / "DEBIAN/control").write_text(
+        "Package: daemontools-run\nVersion: 1:0.76-8.1\nArchitecture: all\n"
+        "Maintainer: Nobody <nobody@example.org>\nDescription: stands for the real one\n"
+    )
+    assert host.run("dpkg-deb", "-b", "/tmp/daemontools-run", "/tmp/old.deb").returncode == 0
+    package.dpkg(host, "--install", "/tmp/old.deb")
+    install(NOW)
+    done = host.run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "daemontools*", "svpy")
+    assert b"daemontools-run installed" not in done.stdout
+    assert b"svpy installed\n" in done.stdout
+    assert host.run("svscan", "--help").stdout.startswith(b"svscan ")
+
+
+def test_what_is_pid_1_is_not_removed(host: Minimal, install: Install) -> None:
+    install(NOW)
+    as_pid_1 = "mount -t proc proc /proc && exec svscan /service"
+    with host.running("unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-c", as_pid_1):
+        eventually(lambda: "svscan" in names(host))
+        pid = host.run("sh", "-c", "grep -lx svscan /proc/[0-9]*/comm | cut -d/ -f3").stdout.decode().strip()
+        enter = ("nsenter", "-t", pid, "-m", "-p", "-r", "-w", "--")
+        done = host.run(*enter, "dpkg", "--remove", "svpy")
+        assert done.returncode != 0
+        assert b"svpy: unable to remove svpy: svscan is PID 1 here\n" in done.stderr
+        assert host.run(*enter, "svc", "--help").returncode == 0
+        host.run("kill", "-KILL", pid)
