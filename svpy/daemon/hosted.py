@@ -40,7 +40,8 @@ class Hosted:
     """A locked service folder with an open control fifo, and its state machine.
 
     `stdin_fd` and `stdout_fd` are what its run gets as 0 and 1; they are the owner's and not closed
-    here. `left` is called once, when supervising has ended and everything is closed.
+    here. `left` is called once, when supervising has ended and everything is closed; `ended` whenever a
+    process of it has ended, before another is started.
     `unpublished` says that the status file is behind, `has_word` that the state file has a word.
     `logger` is the one that shares the folder, if there is one: its letters come through this one's
     fifo too."""
@@ -50,6 +51,7 @@ class Hosted:
         "_supervise",
         "addressing",
         "control_fd",
+        "ended",
         "folder_fd",
         "has_word",
         "left",
@@ -78,6 +80,7 @@ class Hosted:
         self.status_name = place.supervise + b"/status"
         self.state_name = place.supervise + b"/state"
         self.left: Callable[[], None] = _nobody
+        self.ended: Callable[[], None] = _nobody
         self._fds: tuple[int, ...] = ()
         self.folder_fd = self.control_fd = -1
         what, part = b"unable to chdir to ", b""

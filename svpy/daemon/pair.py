@@ -22,6 +22,7 @@ from svpy.core.shutdown import Half, Pipe, Stopping, orders
 from svpy.core.status import DOWN
 from svpy.daemon.hosted import Hosted, Place, Refused
 from svpy.daemon.loops import Loops
+from svpy.daemon.relay import Inlet, Relay
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import descriptors, folders
 from svpy.system.supervised import LOGGER
@@ -34,12 +35,15 @@ class Pair:
     """The two halves of one folder. `left` is called when supervising one of them has ended.
 
     The folder is opened once, so that both halves are those of the same one whatever becomes of its
-    name meanwhile. `stopping` is what is remembered while it stops, None if it is not to stop."""
+    name meanwhile. `relay` reads what a service writes that has no logger. `stopping` is what is
+    remembered while it stops, None if it is not to stop."""
 
     __slots__ = (
         "_earliest_mono_s",
+        "_inlet",
         "_left",
         "_lingering",
+        "_relay",
         "_supervisor",
         "folder_fd",
         "logger",
@@ -49,8 +53,17 @@ class Pair:
         "stopping",
     )
 
-    def __init__(self, supervisor: Supervisor, name: bytes, folder_fd: int, left: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        name: bytes,
+        folder_fd: int,
+        left: Callable[[], None],
+        relay: Relay | None = None,
+    ) -> None:
         self._supervisor = supervisor
+        self._relay = relay
+        self._inlet: Inlet | None = None
         self._left = left
         self.name = name
         self.folder_fd = folder_fd
@@ -61,17 +74,36 @@ class Pair:
         self._lingering: Hosted | None = None
         self._earliest_mono_s: dict[bytes, float] = {}
 
-    def host_service(self) -> None:
+    def host_service(self, has_log: bool = False) -> None:
         """Raises Refused, as those below."""
+        if self._relay is not None and not has_log:
+            self._open_pipe()
+            self.give_to_relay()
         self.service = self._take_service()
         self._supervisor.begin(self.service)
 
     def host_logger(self, is_file: bool) -> None:
         stdin_fd = self._open_pipe().read_fd
+        if self._relay is not None and self._inlet is not None:
+            self._relay.detach(self._inlet)
+            self._inlet = None
         place = self._log_file() if is_file else self._place(self.name + b"/log", b"log")
         self.logger = self._supervisor.host(place, self._logger_left, stdin_fd=stdin_fd)
         if self.service is not None:
             self._join(self.service)
+
+    def give_to_relay(self) -> None:
+        """Unless a logger reads what the service writes, the relay does from now on."""
+        if self._relay is None or self._inlet is not None or self.logger is not None or self.pipe is None:
+            return
+        try:
+            self._inlet = self._relay.attach(self.name, self.pipe)
+        except OSError as error:
+            raise Refused(because(b"unable to read output of " + one_line(self.name), error)) from error
+
+    def _process_ended(self) -> None:
+        if self._relay is not None and self._inlet is not None:
+            self._relay.process_ended(self._inlet)
 
     def host_service_with_log_file(self) -> None:
         self._open_pipe()
@@ -87,7 +119,9 @@ class Pair:
 
     def _take_service(self) -> Hosted:
         stdout_fd = 1 if self.pipe is None else self.pipe.write_fd
-        return self._supervisor.take(self._place(self.name, b"."), self._service_left, stdout_fd=stdout_fd)
+        service = self._supervisor.take(self._place(self.name, b"."), self._service_left, stdout_fd=stdout_fd)
+        service.ended = self._process_ended
+        return service
 
     def _join(self, service: Hosted) -> None:
         assert self.pipe is not None and self.logger is not None
@@ -142,8 +176,15 @@ class Pair:
 
     def close(self) -> None:
         folders.close(self.folder_fd)
-        if self.pipe is not None:
+        self._let_go_of_pipe()
+
+    def _let_go_of_pipe(self) -> None:
+        """Close it, or leave it to who reads it to the end."""
+        if self._relay is not None and self._inlet is not None:
+            self._relay.keep(self._inlet)
+        elif self.pipe is not None:
             self.pipe.close()
+        self.pipe = self._inlet = None
 
     def stop(self) -> None:
         """From now on it stops; more than once is as good as once."""
@@ -168,13 +209,12 @@ class Pair:
         if self.pipe is None:
             return
         try:
-            if self.pipe.waiting_bytes():
+            if self._inlet is None and self.pipe.waiting_bytes():
                 self.pipe.open_writing_end()
                 return
         except OSError:
             pass
-        self.pipe.close()
-        self.pipe = None
+        self._let_go_of_pipe()
 
 
 class Stopper:

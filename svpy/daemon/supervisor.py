@@ -112,6 +112,8 @@ class Supervisor:
         """Give an event to a machine and do what it decides. Raises nothing."""
         events = deque([event])
         try:
+            if isinstance(event, machine.Exited):
+                hosted.ended()
             while events:
                 for action in hosted.service.handle(events.popleft()):
                     result = self._do(hosted, action)

@@ -23,6 +23,7 @@ from svpy.core.svscanwords import PLAIN, Words
 from svpy.daemon.hosted import Refused
 from svpy.daemon.pair import Pair, Stopper
 from svpy.daemon.report import Report
+from svpy.daemon.relay import Relay
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import changes, folders, signals
 from svpy.system.notify import Manager
@@ -67,6 +68,7 @@ class Svscan:
         self._report.count = self._status
         supervisor.news = self._report.news
         self._stop_asked = trio.Event()
+        self._relay = Relay(supervisor.warn) if words.log_stdout else None
 
     async def run(self) -> Ending:
         """Until everything was stopped in order."""
@@ -81,12 +83,18 @@ class Svscan:
                 nursery.start_soon(self._supervisor.wake)
                 nursery.start_soon(self._stopper.work, self._pairs.values)
                 nursery.start_soon(self._report.work, self._supervisor.loops, self._supervisor.warn)
+                if self._relay is not None:
+                    nursery.start_soon(self._relay.work)
                 with trio.CancelScope() as scanning:
                     nursery.start_soon(self._cancel_when_asked, scanning)
                     await self._scan_always()
                 self._supervisor.loops.leave(SCANNING)
                 self._report.stopping()
+                if self._relay is not None:
+                    self._relay.be_impatient()
                 await self._stopper.stop(self._pairs.values())
+                if self._relay is not None:
+                    await self._relay.drain()
                 nursery.cancel_scope.cancel()
         finally:
             signals.hold_back(*heeded)
@@ -180,7 +188,14 @@ class Svscan:
             except Refused as refused:
                 complaints[refused.message] = refused.message
                 self._let_go_of_unused()
+        self._relay_what_has_lost_its_log(found)
         return complaints
+
+    def _relay_what_has_lost_its_log(self, found: list[scan.Found]) -> None:
+        for folder in found:
+            pair = self._pairs.get(folder.key)
+            if pair is not None and not folder.has_log:
+                pair.give_to_relay()
 
     def _let_go_of_unused(self) -> None:
         """A folder that could be hosted in neither half must not keep descriptors until it can."""
@@ -219,8 +234,8 @@ class Svscan:
                 # Its service may have left since it was looked at: the next scan takes up both.
                 if pair.service is not None or not found.log_is_file:
                     pair.host_logger(is_file=found.log_is_file)
-            case scan.HostService():
-                pair.host_service()
+            case scan.HostService(found):
+                pair.host_service(has_log=found.has_log)
             case scan.HostTogether():
                 pair.host_service_with_log_file()
 
@@ -238,5 +253,7 @@ class Svscan:
             folders.close(folder_fd)
             self._look.set()
             raise Refused(b"unable to chdir to " + name + b": it is another folder now")
-        pair = self._pairs[found.key] = Pair(self._supervisor, found.name, folder_fd, self._stopper.wake)
+        pair = self._pairs[found.key] = Pair(
+            self._supervisor, found.name, folder_fd, self._stopper.wake, self._relay
+        )
         return pair

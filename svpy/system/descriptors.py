@@ -47,6 +47,19 @@ def waiting_bytes(pipe_fd: int) -> int:
     return int.from_bytes(answer, "little")
 
 
+def set_blocking(fd: int, blocking: bool) -> None:
+    """Of an open file that nobody shares."""
+    os.set_blocking(fd, blocking)
+
+
+def read_now(fd: int, most_bytes: int) -> bytes | None:
+    """What is in a descriptor that does not block; nothing at its end, None if there is nothing yet."""
+    try:
+        return os.read(fd, most_bytes)
+    except BlockingIOError:
+        return None
+
+
 def has_reader(writing_fd: int) -> bool:
     """Whether anyone still has the reading end of a pipe or fifo open."""
     return not _polled(writing_fd) & select.POLLERR

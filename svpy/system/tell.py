@@ -1,5 +1,6 @@
 """Writing to a person or a log: whole lines, one write each."""
 
+import errno
 import os
 import stat
 
@@ -35,51 +36,66 @@ _write: "Callable[[bytes], int]" = _to_stderr
 
 
 def never_block() -> None:
-    """From now on `say` drops what stderr does not take at once: for a process that others wait for.
+    """From now on `say` drops what stderr does not take at once: for a process that others wait for."""
+    global _write
+    _write = non_blocking(2)
 
-    Services write to the same stderr and can fill it. O_NONBLOCK is a property of the open file,
+
+def non_blocking(fd: int) -> "Callable[[bytes], int]":
+    """How to write to a descriptor that is everyone's without ever waiting: a function that returns how many
+    bytes were taken and raises OSError, BlockingIOError where there is no room.
+
+    Services write to the same file and can fill it. O_NONBLOCK is a property of the open file,
     which they would get as well, so a pipe or terminal is opened once more, and a socket is told for
     each message. Where it cannot be opened again (no /proc, another user's pipe) it is asked first
     whether it has room, which leaves only the race with another writer."""
     import select  # noqa: F401  no short-lived command comes here
 
-    global _write
     try:
-        kind = stat.S_IFMT(os.fstat(2).st_mode)
-        if kind in (stat.S_IFIFO, stat.S_IFCHR):
-            _write = _to_stderr_with_room
-        if kind == stat.S_IFSOCK:
-            _write = _to_socket()
-        elif kind in (stat.S_IFIFO, stat.S_IFCHR):
-            _write = _to_file_opened_again()
+        kind = stat.S_IFMT(os.fstat(fd).st_mode)
     except OSError:
-        pass
+        kind = 0
+    if kind == stat.S_IFSOCK:
+        return _to_socket(fd)
+    if kind in (stat.S_IFIFO, stat.S_IFCHR):
+        try:
+            return _to_file_opened_again(fd)
+        except OSError:
+            return _to_file_with_room(fd)
+    return lambda data: os.write(fd, data)
 
 
-def _to_stderr_with_room(data: bytes) -> int:
+def _to_file_with_room(fd: int) -> "Callable[[bytes], int]":
     import select
 
     poll = select.poll()
-    poll.register(2, select.POLLOUT)
-    return os.write(2, data) if poll.poll(0) else 0
-
-
-def _to_socket() -> "Callable[[bytes], int]":
-    import socket
-
-    stderr = socket.socket(fileno=os.dup(2))
+    poll.register(fd, select.POLLOUT)
 
     def write(data: bytes) -> int:
-        return stderr.send(data, socket.MSG_DONTWAIT)
+        if not poll.poll(0):
+            raise BlockingIOError(errno.EAGAIN, "no room")
+        # A pipe that has room has room for so much.
+        return os.write(fd, data[: select.PIPE_BUF])
 
     return write
 
 
-def _to_file_opened_again() -> "Callable[[bytes], int]":
-    fd = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+def _to_socket(fd: int) -> "Callable[[bytes], int]":
+    import socket
+
+    again = socket.socket(fileno=os.dup(fd))
 
     def write(data: bytes) -> int:
-        return os.write(fd, data)
+        return again.send(data, socket.MSG_DONTWAIT)
+
+    return write
+
+
+def _to_file_opened_again(fd: int) -> "Callable[[bytes], int]":
+    again = os.open(b"/proc/self/fd/%d" % fd, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+
+    def write(data: bytes) -> int:
+        return os.write(again, data)
 
     return write
 
