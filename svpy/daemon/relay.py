@@ -23,6 +23,7 @@ import trio
 
 from svpy.core.errors import error_text, one_line
 from svpy.core.relay import Prefixer, pieces
+from svpy.daemon.loops import Loop, Loops
 from svpy.system import descriptors
 from svpy.system.tell import non_blocking
 from svpy.system.waiting import Readable
@@ -63,6 +64,7 @@ class Relay:
         self._room = trio.CancelScope()
         self._working = trio.CancelScope()
         self._has_worked = trio.Event()
+        self._loop = Loop(self._come_round, lambda: None)
         self._complained = False
         self._refused_mono_s: float | None = None
         self._impatient_mono_s = math.inf
@@ -104,17 +106,24 @@ class Relay:
             self._readable.remove(inlet.pipe.read_fd)
         self._say(inlet.prefixer.end())
 
-    async def work(self) -> None:
+    async def work(self, loops: Loops) -> None:
         """Until `drain`."""
+        self._loop = loops.join(b"relay", self._come_round)
         with self._working:
             try:
                 while True:
+                    self._loop.turn()
                     await self._flush()
                     with trio.CancelScope() as self._reading:
                         await trio.lowlevel.wait_readable(self._readable.fd)
                     await self._read_all()
             finally:
+                loops.leave(b"relay")
                 self._has_worked.set()
+
+    def _come_round(self) -> None:
+        self._reading.cancel()
+        self._room.cancel()
 
     async def _read_all(self) -> None:
         for fd in self._readable.ready():
@@ -174,6 +183,7 @@ class Relay:
 
     async def _write_piece(self, piece: bytes) -> int:
         """Returns how much of it is done with; nothing after having waited for room."""
+        self._loop.turn()
         try:
             taken_bytes = self._write(piece)
         except BlockingIOError:
@@ -185,6 +195,7 @@ class Relay:
                 return len(piece)
             await self._wait_for_room(trio.sleep, RETRY_S)
             return 0
+        self._loop = Loop(self._come_round, lambda: None)
         self._complained = False
         self._refused_mono_s = None
         return taken_bytes
@@ -195,7 +206,7 @@ class Relay:
         since_mono_s = max(self._refused_mono_s, self._impatient_mono_s)
         with trio.CancelScope(deadline=since_mono_s + PATIENCE_S) as self._room:
             await wait(what)
-        if self._room.cancelled_caught:
+        if trio.current_time() >= self._room.deadline:
             self._complain(b"timed out")
             self._write = len
 

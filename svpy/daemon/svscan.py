@@ -22,8 +22,8 @@ from svpy.core.orders import SVSCAN, Order
 from svpy.core.svscanwords import PLAIN, Words
 from svpy.daemon.hosted import Refused
 from svpy.daemon.pair import Pair, Stopper
-from svpy.daemon.report import Report
 from svpy.daemon.relay import Relay
+from svpy.daemon.report import Report
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import changes, folders, signals
 from svpy.system.notify import Manager
@@ -84,7 +84,7 @@ class Svscan:
                 nursery.start_soon(self._stopper.work, self._pairs.values)
                 nursery.start_soon(self._report.work, self._supervisor.loops, self._supervisor.warn)
                 if self._relay is not None:
-                    nursery.start_soon(self._relay.work)
+                    nursery.start_soon(self._relay.work, self._supervisor.loops)
                 with trio.CancelScope() as scanning:
                     nursery.start_soon(self._cancel_when_asked, scanning)
                     await self._scan_always()
