@@ -256,3 +256,17 @@ def test_what_is_pid_1_is_not_removed(host: Minimal, install: Install) -> None:
         assert b"svpy: unable to remove svpy: svscan is PID 1 here\n" in done.stderr
         assert host.run(*enter, "svc", "--help").returncode == 0
         host.run("kill", "-KILL", pid)
+
+
+def test_what_runs_in_a_chroot_is_not_stopped_from_outside(host: Minimal, install: Install) -> None:
+    install(NOW)
+    inner = "/tmp/inner"
+    bound = "bin lib lib64 usr etc dev proc run"
+    made = host.run("sh", "-ec", f"mkdir -p {inner}/service; cd {inner}; "
+                    f"for name in {bound}; do mkdir $name; mount --rbind /$name $name; done")  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    host.run("sh", "-c", f"setsid chroot {inner} svscan /service >/dev/null 2>&1 & echo $! >/run/pid")
+    pid = int((host.root / "run/pid").read_text())
+    eventually(lambda: (host.root / f"proc/{pid}/comm").read_text() == "svscan\n")
+    package.dpkg(host, "--remove", "svpy")
+    assert (host.root / f"proc/{pid}/comm").read_text() == "svscan\n"
