@@ -20,9 +20,14 @@ def raise_limit() -> int:
     return soft
 
 
+def soft_limit() -> int:
+    """Our own soft RLIMIT_NOFILE as the kernel has it."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def limit() -> float:
-    """Our own soft RLIMIT_NOFILE, infinite if there is none."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    """The same as a number to compare with, infinite if there is none."""
+    soft = soft_limit()
     return math.inf if soft == resource.RLIM_INFINITY else soft
 
 

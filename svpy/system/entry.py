@@ -43,7 +43,7 @@ def entry(program: bytes, run: "Callable[[list[bytes]], int]") -> "NoReturn":
         say(program + b": fatal: out of memory")
         code = FAILED
     except Exception as error:
-        say(program + b": fatal: unexpected " + _described(error))
+        say(program + b": fatal: unexpected " + described(error))
         code = FAILED
     os._exit(code)
 
@@ -74,7 +74,7 @@ def _help(program: bytes) -> int:
     return 0
 
 
-def _described(error: Exception) -> bytes:
+def described(error: BaseException) -> bytes:
     """A bug's name and place, in one line."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

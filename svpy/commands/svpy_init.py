@@ -1,0 +1,29 @@
+"""svpy-init [WORD...]: be PID 1 of a machine, whose kernel was started with init=/sbin/svpy-init.
+
+Its words are those of the kernel's command line that the kernel does not know, and mean nothing here.
+Only `--state FD` does, first, which is how it is handed over to itself (`svpy upgrade`)."""
+
+from svpy.core.errors import FAILED, Die
+from svpy.system.entry import entry
+
+PROGRAM = b"svpy-init"
+
+
+def run(words: list[bytes]) -> int:
+    import os
+
+    from svpy.core.orders import MACHINE
+    from svpy.system.signals import hold_back, number
+
+    if os.getpid() != 1:
+        raise Die(FAILED, b"svpy-init: fatal: unable to be init: this is not PID 1")
+    hold_back(*map(number, MACHINE), number("CHLD"))
+    from svpy.daemon.machine import Init
+
+    handed_over = words[:1] == [b"--state"] and len(words) > 1 and words[1].isdigit()
+    Init(PROGRAM, int(words[1]) if handed_over else None).run()
+    return 0
+
+
+def main() -> None:
+    entry(PROGRAM, run)
