@@ -23,7 +23,7 @@ NAMES = sorted(name.decode() for name in (*COMMANDS, b"svpy"))
 PAGES = sorted(path.name for path in MAN.glob("*.[78]"))
 ELSEWHERE = {
     "environ(7)", "execve(2)", "flock(2)", "getrlimit(2)", "initgroups(3)", "link(2)", "open(2)", "ps(1)",
-    "rename(2)", "setgroups(2)", "setsid(2)", "signal(7)", "unlink(2)",
+    "rename(2)", "setgroups(2)", "setsid(2)", "sync(2)", "reboot(2)", "sh(1)", "signal(7)", "unlink(2)",
 }  # fmt: skip
 """What we refer to of Linux's own manual."""
 
@@ -101,7 +101,7 @@ def test_every_limit_is_explained() -> None:
 def test_every_option_of_a_synopsis_is_explained(name: bytes) -> None:
     options = {
         option
-        for word in re.findall(r"(?<!\S)\[? ?-(\S+?)(?=[\s\]])", SYNOPSES[name].decode())
+        for word in re.findall(r"(?<!\S)\[? ?-(\S+?)(?=[\s\]]|$)", SYNOPSES[name].decode())
         for option in ([f"-{word}"] if word.startswith("-") else [f"-{letter}" for letter in word])
     }
     assert options
@@ -185,6 +185,7 @@ def test_help_that_cannot_be_written_costs_a_sentence() -> None:
 @pytest.mark.parametrize("name", sorted({*NAMES} - {"svpy"}))
 def test_the_words_of_help_cost_nothing_at_work(name: str) -> None:
     """They are imported when they are asked for."""
-    program = f"import sys, svpy.commands.{name}; print('svpy.core.catalogue' in sys.modules)"
+    module = name.replace("-", "_")
+    program = f"import sys, svpy.commands.{module}; print('svpy.core.catalogue' in sys.modules)"
     done = run(sys.executable, "-I", "-c", program)
     assert (done.returncode, done.stdout) == (0, b"False\n"), done.stderr

@@ -75,11 +75,29 @@ def _upgrade(folders: list[bytes]) -> int:
     return FAILED if failed else 0
 
 
+def _shutdown(words: list[bytes]) -> int:
+    """Ask the machine's PID 1 for its end. What another init makes of these signals is not ours to try."""
+    from svpy.core.machine import LETTERS, signal_for
+    from svpy.system.machine import init_name
+    from svpy.system.signals import send
+
+    if len(words) != 1 or words[0][:1] != b"-" or words[0][1:] not in LETTERS:
+        raise Die(USAGE, usage(PROGRAM))
+    trouble = PROGRAM + b": fatal: unable to shut down"
+    if init_name() != b"svpy-init":
+        raise Die(FAILED, trouble + b": PID 1 is not svpy-init")
+    try:
+        send(1, signal_for(LETTERS[words[0][1:]]))
+    except OSError as error:
+        raise Die(FAILED, because(trouble, error)) from None
+    return 0
+
+
 def _named(host: "Host") -> bytes:
     return host.name + b" (pid %d)" % host.pid
 
 
-COMMANDS: "dict[bytes, Callable[[list[bytes]], int]]" = {b"upgrade": _upgrade}
+COMMANDS: "dict[bytes, Callable[[list[bytes]], int]]" = {b"upgrade": _upgrade, b"shutdown": _shutdown}
 """What its first word may be. Each row has its form in SYNOPSES of svpy/core/catalogue.py."""
 
 

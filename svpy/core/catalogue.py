@@ -27,9 +27,10 @@ COMMANDS: dict[bytes, bytes] = {
     b"tai64nlocal": b"turn TAI64N labels into local time",
     b"readproctitle": b"keep the last log messages readable in ps",
     b"svscanboot": b"start svscan on /service with its messages in readproctitle",
+    b"svpy-init": b"be PID 1 of a machine: set it up, supervise its services, end it",
 }
 
-DAEMONS = frozenset((b"svscan", b"supervise"))
+DAEMONS = frozenset((b"svscan", b"supervise", b"svpy-init"))
 """What imports packages of the system's (trio). The other commands import svpy and the standard library
 alone, and are started without the search for packages, which costs a third of an interpreter's start."""
 
@@ -38,7 +39,7 @@ CHAIN_LOADERS = frozenset(
 )
 
 SYNOPSES: dict[bytes, bytes] = {
-    b"svpy": b"\nupgrade [dir ...]",
+    b"svpy": b"\nupgrade [dir ...]\nshutdown -h | -p | -r",
     b"svscan": b"[--log-stdout] [--stop-timeout seconds] [dir]",
     b"supervise": b"dir",
     b"svc": b"[-" + b"".join(row.letter for row in LETTERS) + b"] dir ...",
@@ -51,6 +52,7 @@ SYNOPSES: dict[bytes, bytes] = {
     b"tai64nlocal": b"",
     b"readproctitle": b"[arg ...] dots",
     b"svscanboot": b"[dir]",
+    b"svpy-init": b"[word ...]",
 }
 """What may stand behind the name of each command; one that has several forms has one a line."""
 

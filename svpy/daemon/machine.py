@@ -128,7 +128,7 @@ class Init:
         return ENDINGS.get(machine.wait_for(ENDINGS, most_s))
 
     def _let_go(self) -> None:
-        """Of /service, which may be on a file system that is to be unmounted, and of all that was open there."""
+        """Of /service, which may be on a file system that is to be unmounted, and of all that is open."""
         signals.hold_back(signal.SIGCHLD, *ENDINGS)
         os.chdir(b"/")
         machine.close_all_others()

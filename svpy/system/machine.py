@@ -24,7 +24,8 @@ _COMMANDS = {
 
 def reboot(command: bytes) -> None:
     """reboot(2): `reboot`, `halt` or `poweroff`, after which nothing is left to return to, or
-    `ctrl-alt-del off`: from now on that is an INT to PID 1. Raises OSError (EINVAL, EPERM: in a container)."""
+    `ctrl-alt-del off`: from now on that is an INT to PID 1. Raises OSError (in a container EINVAL or
+    EPERM)."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
@@ -74,8 +75,8 @@ def has_children() -> bool:
 
 
 def speak_to_console() -> None:
-    """stdout and stderr are the console where it was not there yet when the kernel started us; stdin is empty:
-    a service that reads must not take what is typed at a login. What cannot be opened stays as it was."""
+    """stdout and stderr are the console where it was not there yet when the kernel started us; stdin is
+    empty: a service that reads must not take what is typed at a login. What cannot be opened stays."""
     for standard in (1, 2):
         # A place holder of descriptors.reserve_standard.
         if stat.S_ISDIR(os.fstat(standard).st_mode):
