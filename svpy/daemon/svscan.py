@@ -89,7 +89,6 @@ class Svscan:
                     nursery.start_soon(self._cancel_when_asked, scanning)
                     await self._scan_always()
                 self._supervisor.loops.leave(SCANNING)
-                self._report.stopping()
                 if self._relay is not None:
                     self._relay.be_impatient()
                 await self._stopper.stop(self._pairs.values())
@@ -133,6 +132,7 @@ class Svscan:
         """Stop everything in order, and end so. What asked first decides."""
         if self._ending is None:
             self._ending = ending
+            self._report.stopping()
             self._stop_asked.set()
 
     async def _cancel_when_asked(self, scope: trio.CancelScope) -> None:

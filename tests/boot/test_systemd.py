@@ -314,3 +314,25 @@ def test_another_folder(machine: Booted) -> None:
         assert not services.pid("a")
     finally:
         unit.end()
+
+
+def test_a_users_own(machine: Booted) -> None:
+    """Under a real `systemd --user`, which needs PAM's systemd-user."""
+    folder = machine.path("/root/service")
+    shutil.rmtree(folder, ignore_errors=True)
+    services = Services(machine.path("/root"))
+    try:
+        services.make("a", SEEN)
+        started = machine.command("systemctl", "start", "user@0.service")
+        if started.returncode:
+            pytest.skip(f"needs a user's systemd (libpam-systemd): {started.stderr.decode().strip()}")
+        env = environment(XDG_RUNTIME_DIR="/run/user/0")
+        assert machine.command("systemctl", "--user", "start", "svpy.service", env=env).returncode == 0
+        seen = services.folder / "a/seen"
+        eventually(seen.exists, "what it saw")
+        assert "NOTIFY_SOCKET" not in seen.read_text()
+        assert machine.command("systemctl", "--user", "stop", "svpy.service", env=env).returncode == 0
+        assert not services.pid("a")
+    finally:
+        machine.command("systemctl", "stop", "user@0.service")
+        shutil.rmtree(folder)

@@ -1,0 +1,184 @@
+"""svscan and the service manager that started it: what it is told, and when it is told nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.manager import Listener
+from support.processes import TooLate, environment, eventually
+from support.services import Daemon, Services, descriptors, svscan
+
+WATCHDOG_S = 0.4
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[Listener]:
+    listener = Listener(tmp_path / "notify", WATCHDOG_S)
+    yield listener
+    listener.close()
+
+
+def test_ready_comes_with_the_first_status_and_then_what_changes(
+    services: Services, listener: Listener
+) -> None:
+    for number in range(3):
+        services.make(str(number))
+    with svscan(services, env=environment(**listener.env)) as daemon:
+        heard = listener.next()
+        while heard == ["WATCHDOG=1"]:
+            heard = listener.next()
+        assert heard[0] == "READY=1"
+        assert heard[1].startswith("STATUS=3 services, ")
+        if heard[1] != "STATUS=3 services, 3 up":
+            listener.until("STATUS=3 services, 3 up")
+        services.make("new")
+        heard = listener.until("STATUS=4 services, 4 up")
+        assert "READY=1" not in heard
+        assert daemon.stop() == 0
+        assert listener.until("STOPPING=1")[-1].startswith("STATUS=stopping: ")
+
+
+def test_an_abstract_address(services: Services) -> None:
+    listener = Listener(f"svpy-test-{os.getpid()}")
+    try:
+        with svscan(services, env=environment(**listener.env)) as daemon:
+            assert listener.next() == ["READY=1", "STATUS=no services"]
+            assert daemon.stop() == 0
+            assert listener.next()[0] == "STOPPING=1"
+    finally:
+        listener.close()
+
+
+def test_a_status_is_told_once_a_second_however_much_happens(services: Services, listener: Listener) -> None:
+    folder = services.make("a") / "supervise"
+    with svscan(services, env=environment(NOTIFY_SOCKET=listener.env["NOTIFY_SOCKET"])) as daemon:
+        services.up("a")
+        listener.until("READY=1")
+        began = time.monotonic()
+        with (folder / "control").open("wb", buffering=0) as fifo:
+            for number in range(500):
+                letter, paused = ((b"p", 1), (b"c", 0))[number % 2]
+                fifo.write(letter)
+                eventually(lambda wanted=paused: (folder / "status").read_bytes()[16] == wanted, "published")
+        took_s = time.monotonic() - began
+        assert daemon.stop() == 0
+        assert len(listener.until("STOPPING=1")) <= took_s + 5
+
+
+@pytest.mark.parametrize(
+    "address", ["/no/such/socket", "", "relative", "@svpy-nobody", "/" + 200 * "x", "vsock:2:1"]
+)
+def test_a_manager_that_is_not_there_is_nobodys_trouble(services: Services, address: str) -> None:
+    services.make("a")
+    with svscan(services, env=environment(NOTIFY_SOCKET=address, WATCHDOG_USEC="20000")) as daemon:
+        services.up("a")
+        assert daemon.stop() == 0
+        assert daemon.rest() == b""
+
+
+def test_a_manager_that_does_not_read_holds_up_nobody(services: Services, listener: Listener) -> None:
+    services.make("a")
+    with svscan(services, env=environment(**listener.env)) as daemon:
+        services.up("a")
+        listener.fill()
+        services.make("b")
+        services.up("b")
+        # What was not taken is told when there is room.
+        listener.until("STATUS=2 services, 2 up")
+        listener.until("WATCHDOG=1")
+        listener.fill()
+        assert daemon.stop() == 0
+        assert daemon.rest() == b""
+
+
+def test_who_is_not_meant_by_the_watchdog_does_not_answer(services: Services, tmp_path: Path) -> None:
+    listener = Listener(tmp_path / "notify", 0.1, watchdog_pid=os.getpid())
+    try:
+        with svscan(services, env=environment(**listener.env)) as daemon:
+            listener.until("READY=1")
+            with pytest.raises(TooLate):
+                listener.until("WATCHDOG=1", deadline_s=0.5)
+            assert daemon.stop() == 0
+    finally:
+        listener.close()
+
+
+HANGS = """
+import sys
+import trio
+from svpy.daemon import pair, supervisor, svscan
+from svpy.commands import svscan as command
+
+{owner} = {module}.{owner}
+once = {owner}.{loop}
+async def hang(self, *words):
+    try:
+        with trio.move_on_after({after_s}):
+            await once(self, *words)
+    finally:
+        await trio.sleep_forever()
+{owner}.{loop} = hang
+command.main()
+"""
+LOOPS = [
+    ("supervisor", "Supervisor", "obey", "control"),
+    ("supervisor", "Supervisor", "wake", "clock"),
+    ("pair", "Stopper", "work", "stop"),
+    ("svscan", "Svscan", "_listen", "signals"),
+    ("svscan", "Svscan", "_scan_always", "scan"),
+]
+
+
+@pytest.mark.parametrize(("module", "owner", "loop", "name"), LOOPS)
+def test_a_loop_that_turns_no_more_is_told_of_by_silence(
+    services: Services, listener: Listener, module: str, owner: str, loop: str, name: str
+) -> None:
+    services.make("a")
+    program = HANGS.format(module=module, owner=owner, loop=loop, after_s=3 * WATCHDOG_S)
+    command = (sys.executable, "-I", "-c", program, services.folder)
+    with Daemon(*command, env=environment(**listener.env)) as daemon:
+        heard = listener.until("READY=1")
+        heard += listener.until("WATCHDOG=1")
+        # Said when half the time is over; from then on nothing.
+        assert daemon.line(b"watchdog") == (
+            b"svscan: warning: no answer to the watchdog: not turning: " + name.encode()
+        )
+        with pytest.raises(TooLate):
+            while True:
+                listener.next(4 * WATCHDOG_S)
+        daemon.process.kill()
+
+
+def test_every_loop_is_asked_and_an_idle_one_answers(services: Services, listener: Listener) -> None:
+    with svscan(services, env=environment(**listener.env)) as daemon:
+        listener.until("READY=1")
+        for _ in range(5):
+            listener.until("WATCHDOG=1")
+        before = descriptors(daemon.pid)
+        for _ in range(5):
+            listener.until("WATCHDOG=1")
+        assert descriptors(daemon.pid) == before
+        assert daemon.stop() == 0
+        assert daemon.rest() == b""
+
+
+def test_it_is_answered_while_everything_stops(services: Services, listener: Listener) -> None:
+    folder = services.prepare(
+        "slow", "trap 'read line <fifo; exit' TERM; echo up >&2; while :; do read x <>y; done"
+    )
+    for name in ("fifo", "y"):
+        os.mkfifo(folder / name)
+    folder.rename(services.folder / "slow")
+    with svscan(services, env=environment(**listener.env)) as daemon:
+        daemon.line(b"up")
+        daemon.process.terminate()
+        listener.until("STATUS=stopping: 1 service, 1 up")
+        for _ in range(5):
+            listener.until("WATCHDOG=1")
+        (services.folder / "slow/fifo").write_text("\n")
+        assert daemon.wait() == 0

@@ -1,0 +1,62 @@
+"""A service manager that only listens: sd_notify's other end."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+from support.processes import DEADLINE_S, TooLate
+
+
+class Listener:
+    """`env` is what a service manager gives; a name without a path is abstract (unix(7))."""
+
+    def __init__(
+        self, name: str | Path, watchdog_s: float | None = None, watchdog_pid: int | None = None
+    ) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.abstract = not isinstance(name, Path)
+        address = f"@{name}" if self.abstract else str(name)
+        self._socket.bind(address.replace("@", "\0", 1) if self.abstract else address)
+        self.env = {"NOTIFY_SOCKET": address}
+        if watchdog_s is not None:
+            self.env["WATCHDOG_USEC"] = str(round(watchdog_s * 1_000_000))
+        if watchdog_pid is not None:
+            self.env["WATCHDOG_PID"] = str(watchdog_pid)
+
+    def next(self, deadline_s: float = DEADLINE_S) -> list[str]:
+        """The lines of the next message."""
+        self._socket.settimeout(max(0.0, deadline_s))
+        try:
+            return self._socket.recv(4096).decode().split("\n")
+        except TimeoutError:
+            raise TooLate("a message to the service manager") from None
+
+    def until(self, line: str, deadline_s: float = DEADLINE_S) -> list[str]:
+        """All lines up to this one."""
+        until = time.monotonic() + deadline_s
+        heard: list[str] = []
+        while line not in heard:
+            try:
+                heard += self.next(until - time.monotonic())
+            except TooLate:
+                raise TooLate(f"waiting for {line!r}, it was told {heard}") from None
+        return heard
+
+    def fill(self) -> None:
+        """Leave no room for a further message."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.connect(self._socket.getsockname())
+            sender.setblocking(False)
+            try:
+                while True:
+                    sender.send(b"X=1")
+            except BlockingIOError:
+                pass
+
+    def close(self) -> None:
+        self._socket.close()
+        if not self.abstract:
+            os.unlink(self.env["NOTIFY_SOCKET"])
