@@ -1,4 +1,4 @@
-"""Numbers as daemontools' scan_ulong reads them."""
+"""Numbers as they are written: as daemontools' scan_ulong reads them, and seconds."""
 
 _MODULUS = 2**64
 
@@ -13,3 +13,11 @@ def scan_ulong(text: bytes) -> int | None:
         return None
     # 10**64 is a multiple of 2**64: further digits change nothing, and int() refuses thousands.
     return int(text[-64:]) % _MODULUS
+
+
+def seconds(word: bytes) -> float | None:
+    """A number of seconds as people write it, `30` or `0.5`; None if it is none."""
+    whole, _, part = word.partition(b".")
+    if not (whole + part).isdigit():
+        return None
+    return float(word)

@@ -13,6 +13,17 @@ Rules of this module (daemontools' supervise.c, where it does not say otherwise)
 - the status is published when the pid or the state changes, once for letters that came together;
 - signals go to the pid, or behind `+` to the process group, until `=` or the end of a message.
 
+What neither daemontools has, for those who ask for it with a file in the folder:
+
+- `stop-timeout`: seconds, read when a process is told to end (`d`; a logger, when its input has been given
+  its end) and when `stop` has been started; one that still runs after them is sent KILL, once. `u` and `o`
+  call it off, but not for `stop`, whose end they wait for;
+- `essential`: when the service ends by itself, everything is to end with its code. Not by itself: it was told
+  to end, by `d t k i` or `q`, since its start. What runs to its end because of `o` ends by itself, a `start`
+  that fails has ended by itself, one that exits 0 or a `stop` has not;
+- when time is up for everything, what runs is sent KILL, with its group if it leads one, and nothing more is
+  started.
+
 Of daemontools-encore's supervise.c, for folders that have these scripts:
 
 - `start` runs before the first `run`, and before the next one after the service has come to rest;
@@ -35,9 +46,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from errno import EAGAIN, ENOMEM
+from math import inf
 
 from svpy.core.control import BY_BYTE, END, Letter
+from svpy.core.errors import FAILED as FAILED_CODE
 from svpy.core.errors import error_text
+from svpy.core.numbers import seconds
 from svpy.core.status import DOWN, FAILED, ONCE, STARTED, STARTING, STOPPING, UP, Status, encode
 
 START_INTERVAL_S = 1.0
@@ -50,6 +64,11 @@ RUN = b"run"
 STOP = b"stop"
 LOG = b"log"
 NOTIFY = b"notify"
+STOP_TIMEOUT = b"stop-timeout"
+ESSENTIAL = b"essential"
+
+_ENDING = {"TERM", "KILL", "INT", "QUIT"}
+"""Signals that end a process: who sends one has told it to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +120,12 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class StartFailed:
-    """`script` was not started: `errno` says why."""
+    """`script` was not started: `errno` says why. `essential` as in Exited."""
 
     at: Instant
     errno: int
     script: bytes = RUN
+    essential: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +138,12 @@ class NothingToRun:
 @dataclass(frozen=True, slots=True)
 class Exited:
     """The process was reaped: its pid means nothing any more. `code` is its exit code, or minus the
-    number of the signal that killed it."""
+    number of the signal that killed it. `essential`: there is a file of that name, and a host that ends
+    everything for its sake."""
 
     at: Instant
     code: int = 0
+    essential: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +154,42 @@ class Command:
     letters: bytes
 
 
-Event = Opened | Woke | Started | StartFailed | NothingToRun | Exited | Command
+@dataclass(frozen=True, slots=True)
+class InputEnded:
+    """What it reads has been given its end: it is to end by itself, and from now on the time counts in
+    which it may."""
+
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutRead:
+    """What stands in `stop-timeout`, or the `errno` that kept us from reading it."""
+
+    at: Instant
+    text: bytes
+    errno: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeUp:
+    """Everything had its time to end."""
+
+    at: Instant
+
+
+Event = (
+    Opened
+    | Woke
+    | Started
+    | StartFailed
+    | NothingToRun
+    | Exited
+    | Command
+    | InputEnded
+    | TimeoutRead
+    | TimeUp
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +244,23 @@ class WakeAt:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTimeout:
+    """Read `stop-timeout`; TimeoutRead is expected as the next event if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndAll:
+    """End everything, in order: this service is essential and has ended by itself. `code` as in Exited."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Stop supervising: unlock, close, forget."""
 
 
-Action = Spawn | Signal | Publish | Notify | Warn | WakeAt | Leave
+Action = Spawn | Signal | Publish | Notify | Warn | WakeAt | ReadTimeout | EndAll | Leave
 
 
 class Service:
@@ -202,6 +271,8 @@ class Service:
 
     __slots__ = (
         "_at_rest",
+        "_input_ended",
+        "_kill_mono_s",
         "_letters",
         "_notifies",
         "_script",
@@ -209,6 +280,7 @@ class Service:
         "_stop_due",
         "_to_group",
         "_told_down",
+        "_told_to_end",
         "asked_mono_s",
         "due",
         "earliest_mono_s",
@@ -244,6 +316,10 @@ class Service:
         self._letters = b""
         self._to_group = False
         self._told_down = False
+        self._told_to_end = False
+        self._input_ended = False
+        # None: its time to end is not counted; infinite: it was sent KILL.
+        self._kill_mono_s: float | None = None
         self._script = b""
         self._at_rest = True
         self._stop_due = False
@@ -281,27 +357,39 @@ class Service:
                 return [Publish(self.status())]
             case Woke():
                 self.asked_mono_s = None
+            case InputEnded():
+                self._input_ended = True
+                self._read_timeout(actions)
+            case TimeoutRead():
+                self._timeout_read(event, actions)
+            case TimeUp():
+                self._time_up(actions)
         if self._letters:
             self._obey(event.at, actions)
+        self._kill_if_late(event.at, actions)
         self._go_on(event.at, actions)
+        self._ask_to_be_woken(actions)
         return actions
 
     def _obey(self, at: Instant, actions: list[Action]) -> None:
         """Letters up to the first that starts something now; the rest waits for Started."""
         letters, self._letters = self._letters, b""
-        publish = False
+        publish = told_down = False
         for place, byte in enumerate(letters):
             row = BY_BYTE.get(byte)
             if row is None:
                 self._to_group = self._to_group and byte != END[0]
                 continue
             publish |= row.publishes
+            told_down |= row.want == DOWN
             self._apply(row, actions)
             if row.want is not None and self._next(at) is not None:
                 self._letters = letters[place + 1 :]
                 break
         if publish:
             self._publish(actions)
+        if told_down and self.want == DOWN:
+            self._read_timeout(actions)
 
     def _apply(self, row: Letter, actions: list[Action]) -> None:
         if row.want is not None:
@@ -312,6 +400,7 @@ class Service:
             self._to_group = row.group
         self.leaving |= row.leaves
         if self.pid:
+            self._told_to_end |= not _ENDING.isdisjoint(row.signals)
             for name in row.signals:
                 # It is going down already; to end its `stop` before its work is done, there is `t`.
                 if row.want == DOWN and self.stopping and name == "TERM":
@@ -326,6 +415,9 @@ class Service:
             # It is up, as far as there is anything to run.
             return
         self.want = want
+        if want != DOWN and not self.stopping:
+            self._kill_mono_s = None
+            self._input_ended &= want != UP
         self._told_down |= want == DOWN and self.pid != 0
         self.due = starts and (not self.pid or self.stopping)
         if not self.pid and not (self.due and self.word == STARTING):
@@ -339,6 +431,8 @@ class Service:
         self.since = event.at.tai
         self._script = event.script
         self._told_down = False
+        self._told_to_end = False
+        self._kill_mono_s = None
         self._at_rest = False
         if event.script == STOP:
             self._stop_due = False
@@ -350,6 +444,8 @@ class Service:
             self.earliest_mono_s = event.at.mono_s + START_INTERVAL_S
         self._publish(actions)
         self._notify(b"start", event.pid, 0, actions)
+        if event.script == STOP or self._input_ended:
+            self._read_timeout(actions)
 
     def _start_failed(self, event: StartFailed, actions: list[Action]) -> None:
         self.starting = False
@@ -372,6 +468,8 @@ class Service:
             actions.append(cannot_start)
             if event.script == START:
                 self._stay_down(DOWN, FAILED)
+                if event.essential:
+                    actions.append(EndAll(FAILED_CODE))
         if self.word != word:
             self._publish(actions)
 
@@ -393,11 +491,21 @@ class Service:
             self._stay_down(DOWN, FAILED)
         else:
             self._end_run()
+        end_all = event.essential and self._ended_by_itself(code)
+        if end_all:
+            self._stay_down(DOWN, self.word)
         self._publish(actions)
         if code < 0:
             self._notify(b"killed", pid, -code, actions)
         else:
             self._notify(b"exit", pid, code, actions)
+        if end_all:
+            actions.append(EndAll(code))
+
+    def _ended_by_itself(self, code: int) -> bool:
+        if self._told_to_end:
+            return False
+        return self._script == RUN or (self._script == START and code != 0)
 
     def _end_run(self) -> None:
         self.word = b""
@@ -407,6 +515,42 @@ class Service:
         self.want = want
         self.word = word
         self.due = False
+
+    def _read_timeout(self, actions: list[Action]) -> None:
+        if self.pid and self._kill_mono_s is None and ReadTimeout() not in actions:
+            actions.append(ReadTimeout())
+
+    def _timeout_read(self, event: TimeoutRead, actions: list[Action]) -> None:
+        told = self.want == DOWN or self.stopping or self._input_ended
+        if not self.pid or not told or self._kill_mono_s is not None:
+            return
+        timeout_s = None if event.errno else seconds(event.text.strip())
+        if timeout_s is None:
+            why = error_text(event.errno) if event.errno else b"not a number of seconds"
+            actions.append(Warn(b"unable to read ", b"/" + STOP_TIMEOUT + b": " + why))
+            return
+        self._kill_mono_s = event.at.mono_s + timeout_s
+
+    def _kill_if_late(self, at: Instant, actions: list[Action]) -> None:
+        if self.pid and self._kill_mono_s is not None and at.mono_s >= self._kill_mono_s:
+            self._kill(actions, to_group=False)
+
+    def _kill(self, actions: list[Action], to_group: bool) -> None:
+        self._kill_mono_s = inf
+        self._told_to_end = True
+        script = b"" if self._script == RUN else b"/" + self._script
+        actions += [Warn(b"killing ", script + b": it did not end in time"), Signal("KILL", to_group)]
+
+    def _time_up(self, actions: list[Action]) -> None:
+        self._letters = b""
+        self._stop_due = False
+        self._told_down = True
+        self.leaving = True
+        if self.want != DOWN or self.due:
+            self._stay_down(DOWN, self.word)
+            self._publish(actions)
+        if self.pid:
+            self._kill(actions, to_group=True)
 
     def _publish(self, actions: list[Action]) -> None:
         actions.append(Publish(self.status(), self.word))
@@ -440,6 +584,16 @@ class Service:
             if self.leaving:
                 self.left = True
                 actions.append(Leave())
-        elif self.asked_mono_s != self.earliest_mono_s:
-            self.asked_mono_s = self.earliest_mono_s
-            actions.append(WakeAt(self.earliest_mono_s))
+
+    def _ask_to_be_woken(self, actions: list[Action]) -> None:
+        """For what is to be done next if nothing happens before. What was asked for once will come."""
+        mono_s = None
+        if self.pid:
+            mono_s = self._kill_mono_s
+        elif self.due and not self.starting:
+            mono_s = self.earliest_mono_s
+        if mono_s is None or mono_s == inf:
+            return
+        if self.asked_mono_s is None or mono_s < self.asked_mono_s:
+            self.asked_mono_s = mono_s
+            actions.append(WakeAt(mono_s))

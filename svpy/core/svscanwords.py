@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from svpy.core.errors import USAGE, Die
+from svpy.core.numbers import seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,3 @@ def _with_option(parsed: Words, option: bytes, rest: list[bytes], usage: bytes) 
     if option == b"--state" and value.isdigit() and not parsed.shown:
         return replace(parsed, state_fd=int(value))
     raise Die(USAGE, usage)
-
-
-def seconds(word: bytes) -> float | None:
-    """A number of seconds as people write it, `30` or `0.5`; None if it is none."""
-    whole, _, part = word.partition(b".")
-    if not (whole + part).isdigit():
-        return None
-    return float(word)

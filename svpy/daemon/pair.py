@@ -16,14 +16,15 @@ from collections.abc import Callable, Iterable
 
 import trio
 
+from svpy.core import service as machine
 from svpy.core.errors import one_line
 from svpy.core.service import LOG_FILE
-from svpy.core.shutdown import Half, Pipe, Stopping, orders
+from svpy.core.shutdown import Deadline, Half, Late, Order, Pipe, Stopping, orders
 from svpy.core.status import DOWN
 from svpy.daemon.hosted import Hosted, Place, Refused
 from svpy.daemon.loops import Loops
 from svpy.daemon.relay import Inlet, Relay
-from svpy.daemon.supervisor import Supervisor
+from svpy.daemon.supervisor import Supervisor, now
 from svpy.system import descriptors, folders
 from svpy.system.supervised import LOGGER
 from svpy.system.tell import because
@@ -32,16 +33,17 @@ STOP_LOOK_S = 1.0
 
 
 class Pair:
-    """The two halves of one folder. `left` is called when supervising one of them has ended.
+    """The two halves of one folder. `changed` is called when a process of one of them has ended, and when
+    supervising one has.
 
     The folder is opened once, so that both halves are those of the same one whatever becomes of its
     name meanwhile. `relay` reads what a service writes that has no logger. `stopping` is what is
     remembered while it stops, None if it is not to stop."""
 
     __slots__ = (
+        "_changed",
         "_earliest_mono_s",
         "_inlet",
-        "_left",
         "_lingering",
         "_relay",
         "_supervisor",
@@ -58,13 +60,13 @@ class Pair:
         supervisor: Supervisor,
         name: bytes,
         folder_fd: int,
-        left: Callable[[], None],
+        changed: Callable[[Pair], None],
         relay: Relay | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._relay = relay
         self._inlet: Inlet | None = None
-        self._left = left
+        self._changed = changed
         self.name = name
         self.folder_fd = folder_fd
         self.service: Hosted | None = None
@@ -89,6 +91,7 @@ class Pair:
             self._inlet = None
         place = self._log_file() if is_file else self._place(self.name + b"/log", b"log")
         self.logger = self._supervisor.host(place, self._logger_left, stdin_fd=stdin_fd)
+        self.logger.ended = self._process_ended
         if self.service is not None:
             self._join(self.service)
 
@@ -104,6 +107,7 @@ class Pair:
     def _process_ended(self) -> None:
         if self._relay is not None and self._inlet is not None:
             self._relay.process_ended(self._inlet)
+        self._changed(self)
 
     def host_service_with_log_file(self) -> None:
         self._open_pipe()
@@ -152,7 +156,7 @@ class Pair:
             if self.stopping is None:
                 self.stopping = Stopping(service_told=True)
         self.service = None
-        self._left()
+        self._changed(self)
 
     def _logger_left(self) -> None:
         assert self.logger is not None
@@ -163,7 +167,7 @@ class Pair:
         if self._lingering is not None:
             self._supervisor.give_back(self._lingering)
             self._lingering = None
-        self._left()
+        self._changed(self)
 
     def is_gone(self) -> bool:
         """Whether neither half is supervised."""
@@ -191,17 +195,28 @@ class Pair:
         if self.stopping is None:
             self.stopping = Stopping()
 
-    def go_on_stopping(self, ticked: bool) -> bool:
-        """Give the next orders. Returns whether there were any."""
-        assert self.stopping is not None
-        order = orders(self.stopping, _half(self.service), _half(self.logger), _state(self.pipe), ticked)
-        if order.close_pipe and self.pipe is not None:
-            self.pipe.close_writing_end()
-        if self.service is not None and order.service:
-            self._supervisor.command(self.service, order.service)
-        if self.logger is not None and order.logger:
-            self._supervisor.command(self.logger, order.logger)
-        return bool(order.service or order.logger)
+    def go_on_stopping(self, ticked: bool, late: Late = Late.NOT) -> None:
+        """Give the orders that are to be given now."""
+        while self.stopping is not None:
+            halves = _half(self.service), _half(self.logger)
+            order = orders(self.stopping, *halves, _state(self.pipe), ticked, late)
+            if order.close_pipe and self.pipe is not None:
+                self.pipe.close_writing_end()
+            self._give(self.service, order.service)
+            self._give(self.logger, order.logger)
+            if not (order.service or order.logger):
+                return
+            ticked = False
+
+    def _give(self, hosted: Hosted | None, order: Order) -> None:
+        if hosted is None:
+            return
+        if order.letters:
+            self._supervisor.command(hosted, order.letters)
+        if order.input_ended:
+            self._supervisor.tell(hosted, machine.InputEnded(now()))
+        if order.time_up:
+            self._supervisor.tell(hosted, machine.TimeUp(now()))
 
     def stop_no_longer(self) -> None:
         """It has stopped. It may be taken up again, and then what a logger left in the pipe is there."""
@@ -218,44 +233,55 @@ class Pair:
 
 
 class Stopper:
-    """Stops, in order, the pairs that have `stopping` set. `wake` says that something changed."""
+    """Stops, in order, the pairs that have `stopping` set. `wake` says that one of them changed."""
 
     def __init__(self, loops: Loops) -> None:
         self._loops = loops
         self._woken = trio.Event()
         self._done = trio.Event()
+        self._changed: set[Pair] = set()
+        self._deadline = Deadline()
 
-    def wake(self) -> None:
+    def wake(self, pair: Pair) -> None:
+        self._changed.add(pair)
         self._woken.set()
 
     async def work(self, pairs: Callable[[], Iterable[Pair]]) -> None:
-        """For ever. `pairs` are asked for whenever it wakes."""
-        next_look = -math.inf
-        loop = self._loops.join(b"stop", self.wake)
+        """For ever. All of `pairs` are looked at once a second, one that changed at once: to look at five
+        hundred whenever one of them ends would take longer than any of them."""
+        next_look, late = -math.inf, Late.NOT
+        loop = self._loops.join(b"stop", lambda: self._woken.set())
         while True:
             loop.turn()
             self._woken = trio.Event()
-            ticked = trio.current_time() >= next_look
+            now_mono_s = trio.current_time()
+            earlier, late = late, self._deadline.late(now_mono_s)
+            ticked = now_mono_s >= next_look
             if ticked:
-                next_look = trio.current_time() + STOP_LOOK_S
+                next_look = now_mono_s + STOP_LOOK_S
+            changed, self._changed = self._changed, set()
             stopping = [pair for pair in pairs() if pair.stopping is not None]
-            while sum([pair.go_on_stopping(ticked) for pair in stopping]):
-                ticked = False
             for pair in stopping:
-                if pair.is_gone():
-                    pair.stop_no_longer()
+                if ticked or late > earlier or pair in changed:
+                    pair.go_on_stopping(ticked, late)
+                    if pair.is_gone():
+                        pair.stop_no_longer()
             goes_on = any(pair.stopping is not None for pair in stopping)
-            if not goes_on:
+            if not goes_on or late is Late.GIVE_UP:
                 self._done.set()
-            with trio.move_on_at(next_look if goes_on else math.inf):
+            next_moment = min(next_look, self._deadline.next_mono_s(now_mono_s))
+            with trio.move_on_at(next_moment if goes_on else math.inf):
                 await self._woken.wait()
 
-    async def stop(self, pairs: Iterable[Pair]) -> None:
-        """Stop these; returns when none of those that are to stop is supervised any more."""
+    async def stop(self, pairs: Iterable[Pair], deadline: Deadline) -> None:
+        """Stop these; returns when none of those that are to stop is supervised any more, or when they
+        are given up."""
+        self._deadline = deadline
         for pair in pairs:
             pair.stop()
+            self._changed.add(pair)
         self._done = trio.Event()
-        self.wake()
+        self._woken.set()
         await self._done.wait()
 
 

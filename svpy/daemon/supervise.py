@@ -26,12 +26,12 @@ async def supervise(supervisor: Supervisor, name: bytes) -> None:
     left = trio.Event()
     stopper = Stopper(supervisor.loops)
 
-    def half_left() -> None:
+    def changed(pair: Pair) -> None:
         if pair.is_gone():
             left.set()
-        stopper.wake()
+        stopper.wake(pair)
 
-    pair = Pair(supervisor, name, _open_folder(name), half_left)
+    pair = Pair(supervisor, name, _open_folder(name), changed)
     heard = signals.Heard(*HEEDED)
     signals.unblock_all()
     try:
@@ -66,5 +66,5 @@ async def _listen(supervisor: Supervisor, stopper: Stopper, pair: Pair, heard: s
                 supervisor.reap()
             else:
                 pair.stop()
-            stopper.wake()
+                stopper.wake(pair)
         await trio.lowlevel.wait_readable(heard.fd)

@@ -53,6 +53,8 @@ class Supervisor:
         self._wake_sooner = trio.Event()
         self.loops = Loops()
         self.news: Callable[[], None] = _nobody
+        self.end_all: Callable[[Hosted, int], None] | None = None
+        """Ends everything for the sake of an essential service, which ended with that code."""
 
     def host(self, place: Place, left: Callable[[], None], stdin_fd: int = 0, stdout_fd: int = 1) -> Hosted:
         """Supervise a folder from now on, starting it if it is normally up.
@@ -97,7 +99,10 @@ class Supervisor:
         # Whose they were is asked before anything is started: that may get the pid of one of them.
         for hosted, code in [(self._by_pid.pop(pid, None), code) for pid, code in reap()]:
             if hosted is not None:
-                self.tell(hosted, machine.Exited(now(), code))
+                self.tell(hosted, machine.Exited(now(), code, self._is_essential(hosted)))
+
+    def _is_essential(self, hosted: Hosted) -> bool:
+        return self.end_all is not None and folders.leads_somewhere(machine.ESSENTIAL, hosted.folder_fd)
 
     def publish_late(self) -> None:
         """Try again to publish what could not be (a full disk may have room now)."""
@@ -139,6 +144,11 @@ class Supervisor:
                 self._wake_at(mono_s, hosted)
             case machine.Warn(doing, about):
                 self.warn(doing + hosted.name + about)
+            case machine.ReadTimeout():
+                return _read_timeout(hosted)
+            case machine.EndAll(code):
+                assert self.end_all is not None
+                self.end_all(hosted, code)
             case machine.Leave():
                 self._leave(hosted)
         return None
@@ -153,7 +163,8 @@ class Supervisor:
         try:
             pid = self._start(hosted, script, hosted.stdin_fd, hosted.stdout_fd)
         except OSError as error:
-            return machine.StartFailed(now(), error.errno or errno.EINVAL, script)
+            number = error.errno or errno.EINVAL
+            return machine.StartFailed(now(), number, script, self._is_essential(hosted))
         self._by_pid[pid] = hosted
         return machine.Started(
             now(),
@@ -283,6 +294,15 @@ def _not_replaced(hosted: Hosted, name: bytes, data: bytes) -> folders.NotPublis
     except folders.NotPublished as not_published:
         return not_published
     return None
+
+
+def _read_timeout(hosted: Hosted) -> machine.TimeoutRead | None:
+    try:
+        return machine.TimeoutRead(now(), folders.read_line(machine.STOP_TIMEOUT, hosted.folder_fd))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return machine.TimeoutRead(now(), b"", error.errno or errno.EINVAL)
 
 
 def _may_exist(name: bytes, folder_fd: int) -> bool:

@@ -5,7 +5,8 @@ Rules of this module:
 - the folder is scanned every five seconds, and at once when it changes or on HUP;
 - a scan that begins a thousand services lets everything else have its turn between two of them;
 - what a signal asks for stands in core/orders.py; the first that ends stops everything in the order of
-  core/shutdown.py, once.
+  core/shutdown.py, once; so does an essential service that has ended by itself, but not where svscan is a
+  part of what ends a machine.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from svpy.core import scan
 from svpy.core.errors import one_line
 from svpy.core.manager import status
 from svpy.core.orders import SVSCAN, Order
+from svpy.core.shutdown import Deadline
 from svpy.core.svscanwords import PLAIN, Words
-from svpy.daemon.hosted import Refused
+from svpy.daemon.hosted import Hosted, Refused
 from svpy.daemon.pair import Pair, Stopper
 from svpy.daemon.relay import Relay
 from svpy.daemon.report import Report
@@ -34,6 +36,9 @@ SCANNING = b"scan"
 REST_S = 0.01
 """Between two scans that changes asked for, and four times what the last one took: a folder in
 which five hundred links are being made is not to be scanned five hundred times."""
+
+SIGNALLED = 128
+"""What svscan exits with, plus the signal that killed an essential service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,9 @@ class Svscan:
         supervisor.news = self._report.news
         self._stop_asked = trio.Event()
         self._relay = Relay(supervisor.warn) if words.log_stdout else None
+        self._deadline = Deadline()
+        if Order.STOP in orders.values():
+            supervisor.end_all = self._end_with
 
     async def run(self) -> Ending:
         """Until everything was stopped in order."""
@@ -91,7 +99,7 @@ class Svscan:
                 self._supervisor.loops.leave(SCANNING)
                 if self._relay is not None:
                     self._relay.be_impatient()
-                await self._stopper.stop(self._pairs.values())
+                await self._stopper.stop(self._pairs.values(), self._deadline)
                 if self._relay is not None:
                     await self._relay.drain()
                 nursery.cancel_scope.cancel()
@@ -114,7 +122,6 @@ class Svscan:
     def _heard(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._supervisor.reap()
-            self._stopper.wake()
             return
         order = self._orders.get(number, Order.SCAN)
         if order is Order.SCAN:
@@ -133,7 +140,14 @@ class Svscan:
         if self._ending is None:
             self._ending = ending
             self._report.stopping()
+            if self._words.stop_timeout_s is not None:
+                self._deadline = Deadline(trio.current_time() + self._words.stop_timeout_s)
             self._stop_asked.set()
+
+    def _end_with(self, essential: Hosted, code: int) -> None:
+        how = b"exited with %d" % code if code >= 0 else b"was killed by signal %d" % -code
+        self._supervisor.warn(essential.name + b" is essential and " + how + b": stopping everything")
+        self.end(Ending(Order.STOP, code if code >= 0 else SIGNALLED - code))
 
     async def _cancel_when_asked(self, scope: trio.CancelScope) -> None:
         await self._stop_asked.wait()

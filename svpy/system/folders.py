@@ -11,6 +11,9 @@ import fcntl
 import os
 import stat
 
+LINE_BYTES = 64
+"""More than that is not read of a file that has one word to say."""
+
 _OWN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -143,6 +146,17 @@ def read_letters(control_fd: int, most_bytes: int) -> bytes:
         return os.read(control_fd, most_bytes)
     except BlockingIOError:
         return b""
+
+
+def read_line(name: bytes, folder_fd: int) -> bytes:
+    """The first LINE_BYTES of a regular file. Raises OSError (EINVAL: it is something else)."""
+    fd = os.open(name, os.O_RDONLY | _OWN, dir_fd=folder_fd)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a file")
+        return os.read(fd, LINE_BYTES)
+    finally:
+        os.close(fd)
 
 
 class NotPublished(Exception):

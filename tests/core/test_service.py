@@ -27,6 +27,7 @@ from svpy.core.service import (
     Notify,
     Opened,
     Publish,
+    ReadTimeout,
     Service,
     Signal,
     Spawn,
@@ -62,12 +63,14 @@ def down(want: bytes = b"d") -> Service:
 
 
 TERM, CONT, HOLD = Signal("TERM"), Signal("CONT"), Signal("STOP")
+TERM_ALL, CONT_ALL = Signal("TERM", to_group=True), Signal("CONT", to_group=True)
+READ = ReadTimeout()
 FIRST = Spawn((b"start", b"run"))
 """Of a service that was at rest. It is Spawn() when it restarts."""
 
 UP_TABLE: list[tuple[Event, list[Action]]] = [
     (Command(at(5), b"u"), [published(0, 7, b"u")]),
-    (Command(at(5), b"d"), [TERM, CONT, published(0, 7, b"d")]),
+    (Command(at(5), b"d"), [TERM, CONT, published(0, 7, b"d"), READ]),
     (Command(at(5), b"o"), [published(0, 7, b"\0")]),
     (Command(at(5), b"p"), [HOLD, published(0, 7, b"u", paused=True)]),
     (Command(at(5), b"c"), [CONT, published(0, 7, b"u")]),
@@ -84,12 +87,13 @@ UP_TABLE: list[tuple[Event, list[Action]]] = [
     (Command(at(5), b"\n\xff\0Z"), []),
     (Command(at(5), b"+=Ll"), []),
     (Command(at(5), b"+t=th\n"), [Signal("TERM", to_group=True), TERM, Signal("HUP")]),
-    (Command(at(5), b"+d\nt"), [Signal("TERM", True), Signal("CONT", True), TERM, published(0, 7, b"d")]),
+    (Command(at(5), b"+d\nt"), [TERM_ALL, CONT_ALL, TERM, published(0, 7, b"d"), READ]),
     (Command(at(5), b"pc"), [HOLD, CONT, published(0, 7, b"u")]),
     (Command(at(5), b"up"), [HOLD, published(0, 7, b"u", paused=True)]),
-    (Command(at(5), b"ud"), [TERM, CONT, published(0, 7, b"d")]),
+    (Command(at(5), b"ud"), [TERM, CONT, published(0, 7, b"d"), READ]),
     (Command(at(5), b"tttt"), [TERM]),
-    (Command(at(5), b"dx"), [TERM, CONT, published(0, 7, b"d")]),
+    (Command(at(5), b"dx"), [TERM, CONT, published(0, 7, b"d"), READ]),
+    (Command(at(5), b"du"), [TERM, CONT, published(0, 7, b"u")]),
     (Exited(at(5)), [published(5, 0, b"u"), Spawn()]),
     (Exited(at(0.5)), [published(0.5, 0, b"u"), WakeAt(START_INTERVAL_S)]),
     (Exited(at(5), 99), [published(5, 0, b"u"), Spawn()]),
@@ -285,9 +289,9 @@ def test_start_then_run_then_stop() -> None:
     assert service.handle(Exited(at(0.3))) == [published(0.3, 0, b"u"), WakeAt(1.2)]
     assert service.handle(Woke(at(1.2))) == [Spawn()]
     service.handle(Started(at(1.2), 9, RUN, has_stop=True))
-    assert service.handle(Command(at(2), b"d")) == [TERM, CONT, published(1.2, 9, b"d")]
+    assert service.handle(Command(at(2), b"d")) == [TERM, CONT, published(1.2, 9, b"d"), READ]
     assert service.handle(Exited(at(3), -15)) == [published(3, 0, b"d"), STOP_SCRIPT]
-    assert service.handle(Started(at(3), 10, STOP)) == [published(3, 10, b"d", word=b"stopping")]
+    assert service.handle(Started(at(3), 10, STOP)) == [published(3, 10, b"d", word=b"stopping"), READ]
     assert service.handle(Exited(at(4), 1)) == [published(4, 0, b"d")]
     assert service.handle(Command(at(5), b"d")) == [published(4, 0, b"d")], "once"
     assert service.handle(Command(at(5), b"u")) == [published(4, 0, b"u"), FIRST]
@@ -394,7 +398,7 @@ def test_down_during_stop_does_not_end_it_and_up_waits_for_it() -> None:
     service.handle(Command(at(2), b"d"))
     service.handle(Exited(at(2)))
     service.handle(Started(at(2), 9, STOP))
-    assert service.handle(Command(at(2), b"d")) == [CONT, published(2, 9, b"d", word=b"stopping")]
+    assert service.handle(Command(at(2), b"d")) == [CONT, published(2, 9, b"d", word=b"stopping"), READ]
     assert service.handle(Command(at(2), b"t")) == [TERM]
     assert service.handle(Command(at(2), b"o")) == [published(2, 9, b"\0", word=b"stopping")]
     assert service.handle(Exited(at(3))) == [published(3, 0, b"\0"), FIRST]
@@ -431,7 +435,7 @@ def test_down_and_up_of_what_has_failed_stops_it_first() -> None:
     service = running()
     service.handle(Exited(at(2), 100))
     assert service.handle(Command(at(3), b"du")) == [published(2, 0, b"d"), STOP_SCRIPT]
-    started = [published(3, 9, b"d", word=b"stopping"), published(3, 9, b"u", word=b"stopping")]
+    started = [published(3, 9, b"d", word=b"stopping"), READ, published(3, 9, b"u", word=b"stopping")]
     assert service.handle(Started(at(3), 9, STOP)) == started
     assert service.handle(Exited(at(4)))[-1] == FIRST
 

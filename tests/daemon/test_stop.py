@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.processes import TooLate, eventually
-from support.services import Services, alive, svscan
+from support.services import Daemon, Services, alive, script, svscan
 from support.watched import renames_into
 
 from svpy.core.shutdown import EMPTY_LOOKS
@@ -202,3 +205,198 @@ def test_signals_at_the_last_moment_do_not_decide_how_it_ends(services: Services
                 (services.folder / "link").symlink_to("nowhere")
                 (services.folder / "link").unlink()
             assert daemon.wait() == 0, daemon.said + daemon.rest()
+
+
+# Timeouts.
+
+DEAF = "trap '' TERM; echo deaf >&2; while :; do read line <>fifo; done"
+
+
+def deaf(services: Services, name: str = "a", timeout: str | None = None, log: str | None = None) -> Path:
+    """A service that TERM does not end."""
+    new = services.prepare(name, run=DEAF, log=log)
+    fifo(new)
+    if timeout is not None:
+        (new / "stop-timeout").write_text(timeout + "\n")
+    return new.rename(services.folder / name)
+
+
+@contextmanager
+def takes_at_least(seconds_s: float) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began >= seconds_s
+
+
+def test_what_does_not_go_down_in_time_is_killed(services: Services) -> None:
+    folder = deaf(services, timeout="0.4")
+    with svscan(services) as daemon:
+        for timeout_s in (0.4, 0.0):
+            daemon.line(b"deaf")
+            pid = services.pid("a")
+            with takes_at_least(timeout_s):
+                services.svc("-d", "a")
+                eventually(lambda: services.pid("a") == 0)
+            assert not alive(pid)
+            assert daemon.line() == b"svscan: warning: killing a: it did not end in time"
+            (folder / "stop-timeout").write_text("0")
+            services.svc("-u", "a")
+        daemon.line(b"deaf")
+        assert daemon.stop() == 0
+
+
+def test_up_calls_it_off(services: Services) -> None:
+    deaf(services, timeout="0.5")
+    deaf(services, "b", timeout="0.5")
+    with svscan(services) as daemon:
+        daemon.line(b"deaf")
+        daemon.line(b"deaf")
+        pid = services.pid("a")
+        services.svc("-d", "a")
+        services.svc("-u", "a")
+        services.svc("-d", "b")
+        assert daemon.line(b"warning") == b"svscan: warning: killing b: it did not end in time"
+        assert services.pid("a") == pid and alive(pid)
+        assert daemon.stop() == 0
+
+
+def test_a_stop_that_hangs_has_as_much_time_of_its_own(services: Services) -> None:
+    new = services.prepare("a")
+    script(new / "stop", "echo stopping >&2; exec sleep 1000")
+    (new / "stop-timeout").write_text("0.4")
+    new.rename(services.folder / "a")
+    with svscan(services) as daemon:
+        pid = services.up("a")
+        services.svc("-d", "a")
+        daemon.line(b"stopping")
+        services.svc("-u", "a")
+        assert daemon.line() == b"svscan: warning: killing a/stop: it did not end in time"
+        services.up("a", since=pid)
+        with takes_at_least(0.4):
+            assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("plant", "why"),
+    [
+        (lambda path: path.write_text("soon\n"), b"not a number of seconds"),
+        (lambda path: path.write_bytes(b"1" * 64 + b"\n"), None),
+        (lambda path: path.touch(), b"not a number of seconds"),
+        (lambda path: path.mkdir(), b"invalid argument"),
+        (os.mkfifo, b"invalid argument"),
+        (lambda path: path.symlink_to("/dev/zero"), b"symbolic link loop"),
+    ],
+    ids=["a word", "a very long time", "nothing", "a folder", "a fifo", "a link"],
+)
+def test_a_timeout_that_is_none_costs_a_warning(
+    services: Services, plant: Callable[[Path], object], why: bytes | None
+) -> None:
+    folder = deaf(services)
+    plant(folder / "stop-timeout")
+    deaf(services, "b", timeout="0.2")
+    with svscan(services) as daemon:
+        daemon.line(b"deaf")
+        daemon.line(b"deaf")
+        pid = services.pid("a")
+        services.svc("-d", "a", "b")
+        if why is not None:
+            assert daemon.line() == b"svscan: warning: unable to read a/stop-timeout: " + why
+        assert daemon.line() == b"svscan: warning: killing b: it did not end in time"
+        assert services.pid("a") == pid and alive(pid)
+        services.svc("-k", "a")
+        eventually(lambda: services.pid("a") == 0)
+        assert daemon.stop() == 0
+
+
+def test_a_logger_that_never_reads_to_the_end(services: Services) -> None:
+    """Its pipe is full, and it leaves it so."""
+    folder = services.make("a", run="exec yes", log=DEAF)
+    fifo(folder / "log")
+    (folder / "log/stop-timeout").write_text("0.4")
+    with svscan(services) as daemon:
+        daemon.line(b"deaf")
+        pid = services.up("a/log")
+        services.svc("-d", "a")
+        eventually(lambda: services.pid("a") == 0)
+        with takes_at_least(0.4):
+            assert daemon.stop() == 0
+        assert not alive(pid)
+        assert daemon.rest().endswith(b"svscan: warning: killing a/log: it did not end in time\n")
+
+
+def test_a_logger_that_is_a_file_shares_its_services_timeout(services: Services) -> None:
+    new = services.prepare("a", run=DEAF)
+    fifo(new)
+    (new / "stop-timeout").write_text("0.3")
+    script(new / "log", "echo logger up >&2; exec sleep 1000")
+    new.rename(services.folder / "a")
+    with svscan(services) as daemon:
+        daemon.line(b"deaf")
+        services.svc("-dx", "a")
+        with takes_at_least(0.3):
+            assert daemon.stop() == 0
+        said = daemon.said + daemon.rest()
+        assert (said.count(b"killing a: "), said.count(b"killing a/log: ")) == (1, 1)
+
+
+def test_a_deadline_for_all(services: Services) -> None:
+    """Whatever it is that does not end: a group, a stop, a logger, all of them; and who ends in time has its
+    time."""
+    new = services.prepare("group", run="exec pgrphack ./main")
+    script(new / "main", f"sleep 1000 & echo $! >helper\n{DEAF}")
+    fifo(new)
+    group = new.rename(services.folder / "group")
+    new = services.prepare("stop")
+    script(new / "stop", "echo stopping >&2; exec sleep 1000")
+    new.rename(services.folder / "stop")
+    services.make("logger", log="trap '' TERM; echo logger up >&2; while :; do read x <>fifo; done")
+    fifo(services.folder / "logger/log")
+    good = services.make(
+        "good", run="trap 'echo last words; exit' TERM; echo ready >&2; while :; do read x <>fifo; done",
+        log="while read line; do echo $line >>log; done; read go <gate; echo end >>log", down=True,
+    )  # fmt: skip
+    fifo(good)
+    gate = fifo(good / "log", "gate")
+    argv = ("svscan", "--stop-timeout", "1", services.folder)
+    with Daemon(*argv) as daemon:
+        for name in ("group", "stop", "logger", "logger/log", "good/log"):
+            services.up(name)
+        eventually(lambda: (group / "helper").read_text().endswith("\n"))
+        services.svc("-u", "good")
+        daemon.line(b"ready")
+        pids = [services.pid(name) for name in ("group", "logger", "logger/log", "good", "good/log")]
+        pids.append(int((group / "helper").read_text()))
+        assert all(map(alive, pids))
+        with takes_at_least(2):
+            daemon.signal(signal.SIGTERM)
+            eventually(lambda: (good / "log/log").read_text() == "last words\n")
+            gate.write_text("go\n")
+            assert daemon.wait() == 0
+        assert [alive(pid) for pid in pids] == [False] * len(pids)
+        said = daemon.said + daemon.rest()
+        killed = {line.split()[3] for line in said.splitlines() if b"warning" in line}
+        assert killed == {b"group:", b"stop/stop:", b"logger/log:"}
+    assert (good / "log/log").read_text() == "last words\nend\n"
+    for name in ("group", "stop", "logger", "logger/log", "good", "good/log"):
+        assert services.pid(name) == 0
+
+
+def test_a_stop_that_is_due_after_the_deadline_is_not_begun(services: Services) -> None:
+    folder = deaf(services)
+    script(folder / "stop", "echo stopping >&2")
+    with Daemon("svscan", "--stop-timeout", "0.3", services.folder) as daemon:
+        daemon.line(b"deaf")
+        services.svc("-u", "a")
+        services.svc("-t", "a")
+        assert daemon.stop() == 0
+        assert b"stopping" not in daemon.said + daemon.rest()
+    assert services.pid("a") == 0
+
+
+def test_who_ends_in_time_does_not_wait_for_the_deadline(services: Services) -> None:
+    services.make("a", log="exec cat")
+    with Daemon("svscan", "--stop-timeout", "1000", services.folder) as daemon:
+        services.up("a")
+        services.up("a/log")
+        assert daemon.stop() == 0
+        assert daemon.rest() == b""

@@ -164,7 +164,7 @@ async def test_what_is_started_with_which_descriptors(
     started = starts_with(monkeypatch)
     monkeypatch.setattr(machine, "START_INTERVAL_S", 1000.0)
     hosting = supervisor(home_fd)
-    pair = Pair(hosting, b"a", folders.open_folder(bytes(folder)), nothing)
+    pair = Pair(hosting, b"a", folders.open_folder(bytes(folder)), lambda pair: None)
     if is_file:
         pair.host_service_with_log_file()
     else:
@@ -255,8 +255,7 @@ async def test_a_logger_in_its_services_folder_is_not_begun_when_that_has_left(
     await scanner._scan_once(changed=False)
     assert pair.service is not None and pair.service.logger is pair.logger is not None
     pair.stop()
-    while pair.go_on_stopping(ticked=False):
-        pass
+    pair.go_on_stopping(ticked=False)
     assert pair.is_gone()
     pair.close()
     os.close(scanner._folder_fd)

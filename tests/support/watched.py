@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_IN_MOVED_FROM = 0x40
 _IN_MOVED_TO = 0x80
 _HEADER_BYTES = 16
 
@@ -16,13 +17,15 @@ _HEADER_BYTES = 16
 def renames_into(folder: Path) -> Iterator[Callable[[], int]]:
     """`with renames_into(folder) as count: …`: how many names were renamed into it since the last count.
 
-    inotify(7): an event is a watch, a mask, a cookie and a length of four bytes each, then the name."""
+    inotify(7): an event is a watch, a mask, a cookie and a length of four bytes each, then the name. One that
+    is like the last that was not read yet is dropped, so that a name replaced again and again would count
+    as one: the other half of each rename, from the name before, keeps them apart."""
     libc = ctypes.CDLL(None, use_errno=True)
     fd: int = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
     if fd < 0:
         raise OSError(ctypes.get_errno(), "inotify")
     try:
-        if libc.inotify_add_watch(fd, os.fsencode(folder), _IN_MOVED_TO) < 0:
+        if libc.inotify_add_watch(fd, os.fsencode(folder), _IN_MOVED_FROM | _IN_MOVED_TO) < 0:
             raise OSError(ctypes.get_errno(), f"inotify on {folder}")
         yield lambda: _count(fd)
     finally:
@@ -37,5 +40,5 @@ def _count(fd: int) -> int:
         except BlockingIOError:
             return counted
         while events:
-            counted += 1
+            counted += bool(int.from_bytes(events[4:8], "little") & _IN_MOVED_TO)
             events = events[_HEADER_BYTES + int.from_bytes(events[12:16], "little") :]
