@@ -20,8 +20,9 @@ from typing import TypeVar
 
 from svpy.core import machine as rules
 from svpy.core.errors import error_text
+from svpy.core.numbers import seconds
 from svpy.core.orders import MACHINE, Order
-from svpy.core.svscanwords import Words, seconds
+from svpy.core.svscanwords import Words
 from svpy.system import descriptors, environment, folders, machine, signals, tell, title
 from svpy.system.children import Starter, reap
 from svpy.system.entry import described
