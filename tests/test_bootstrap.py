@@ -23,6 +23,10 @@ NOBODY = 65534
 PROJECT = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]
 COMMANDS = sorted(PROJECT["scripts"])
 PAGES = sorted(path.name for path in (TREE / "man").glob("*.[78]"))
+UNITS = sorted(
+    [f"system/{path.name}" for path in (TREE / "units").glob("*.service")]
+    + [f"user/{path.name}" for path in (TREE / "units/user").glob("*.service")]
+)
 
 
 @pytest.mark.parametrize("words", [[], ["what"], ["--help"], ["install", "there"], ["demo", "2"]])
@@ -61,7 +65,7 @@ class Machine:
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
         cover = " && ".join(
-            f"mount -t tmpfs none {place}" for place in ("/opt", "/usr/local/bin", "/usr/local/share")
+            f"mount -t tmpfs none {place}" for place in ("/opt", "/usr/local/bin", "/usr/local/lib", "/usr/local/share")
         )
         self.holder = Running(
             "unshare", "--mount", "sh", "-c", f"{cover} && echo ready && exec sleep infinity"
@@ -70,10 +74,15 @@ class Machine:
         self.prefix = self.root / "opt/svpy"
         self.links = self.root / "usr/local/bin"
         self.manual = self.root / "usr/local/share/man"
+        self.systemd = self.root / "usr/local/lib/systemd"
 
     def pages(self) -> list[str]:
         """The names in the manual, whatever section they are in."""
         return sorted(path.name for path in self.manual.glob("man*/*"))
+
+    def units(self) -> list[str]:
+        """The names in systemd's folders."""
+        return sorted(str(path.relative_to(self.systemd)) for path in self.systemd.glob("*/*"))
 
     def __enter__(self) -> Machine:
         self.holder.__enter__()
@@ -106,7 +115,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout that only root can read, of what bootstrap installs."""
     checkout = tmp_path_factory.mktemp("home") / "checkout"
     checkout.mkdir(mode=0o700)
-    for name in ("svpy", "man", "packaging"):
+    for name in ("svpy", "man", "packaging", "units"):
         shutil.copytree(TREE / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("bootstrap", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(TREE / name, checkout)
@@ -165,6 +174,22 @@ def test_a_command_starts_its_own_interpreter_in_isolation(installed: Machine, n
 def test_nothing_else_is_linked(installed: Machine) -> None:
     assert sorted(os.listdir(installed.links)) == COMMANDS
     assert installed.pages() == PAGES
+    assert installed.units() == UNITS
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_starts_what_is_installed(installed: Machine, name: str) -> None:
+    place = name.removeprefix("system/")
+    assert os.readlink(installed.systemd / name) == f"/opt/svpy/share/units/{place}"
+    theirs = (TREE / "units" / place).read_text()
+    ours = (installed.prefix / "share/units" / place).read_text()
+    assert theirs.count("=/usr/bin/") == ours.count("=/usr/local/bin/svscan ") == 1
+    assert ours == theirs.replace("=/usr/bin/", "=/usr/local/bin/")
+
+
+def test_the_line_for_inittab_names_what_is_installed(installed: Machine) -> None:
+    line = (installed.prefix / "share/units/inittab").read_text().splitlines()[-1]
+    assert line == "SV:12345:respawn:/usr/local/bin/svscanboot /service"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -243,6 +268,7 @@ def test_a_changed_checkout_a_new_python_and_a_command_that_went_away(machine: M
     assert (done.returncode, done.stderr) == (0, b"")
     assert os.listdir(machine.links) == ["stranger"]
     assert machine.pages() == ["stranger.7"]
+    assert machine.units() == []
     assert not machine.prefix.exists()
 
 
