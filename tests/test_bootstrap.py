@@ -65,7 +65,8 @@ class Machine:
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
         cover = " && ".join(
-            f"mount -t tmpfs none {place}" for place in ("/opt", "/usr/local/bin", "/usr/local/lib", "/usr/local/share")
+            f"mount -t tmpfs none {place}"
+            for place in ("/opt", "/usr/local/bin", "/usr/local/lib", "/usr/local/share")
         )
         self.holder = Running(
             "unshare", "--mount", "sh", "-c", f"{cover} && echo ready && exec sleep infinity"

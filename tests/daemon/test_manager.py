@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.manager import Listener
-from support.processes import TooLate, environment, eventually
+from support.processes import TooLate, environment, eventually, run
 from support.services import Daemon, Services, descriptors, svscan
 
 WATCHDOG_S = 0.4
@@ -182,3 +182,109 @@ def test_it_is_answered_while_everything_stops(services: Services, listener: Lis
             listener.until("WATCHDOG=1")
         (services.folder / "slow/fifo").write_text("\n")
         assert daemon.wait() == 0
+
+
+FOR_SVSCAN_ALONE = {
+    "NOTIFY_SOCKET": "/no/such/socket",
+    "WATCHDOG_USEC": "3000000",
+    "WATCHDOG_PID": "1",
+    "LISTEN_PID": "1",
+    "LISTEN_FDS": "0",
+    "LISTEN_FDNAMES": "a:b",
+    "FDSTORE": "1",
+    "INVOCATION_ID": "0123456789abcdef0123456789abcdef",
+    "SYSTEMD_EXEC_PID": "1",
+}
+PASSED_ON = {
+    "JOURNAL_STREAM": "8:1",
+    "MANAGERPID": "1",
+    "MEMORY_PRESSURE_WATCH": "/dev/null",
+    "LISTEN_FDS_": "x",
+}
+
+
+@pytest.mark.parametrize("command", ["svscan", "supervise"])
+def test_what_a_manager_says_to_svscan_does_not_reach_services(services: Services, command: str) -> None:
+    words = "tr '\\0' '\\n' </proc/$$/environ >seen.new; mv seen.new seen; exec sleep 1000"
+    folder = services.make("a", words)
+    env = {**environment(), **FOR_SVSCAN_ALONE, **PASSED_ON}
+    with Daemon(command, services.folder if command == "svscan" else folder, env=env) as daemon:
+        eventually((folder / "seen").exists, "what it saw")
+        seen = dict(line.partition("=")[::2] for line in (folder / "seen").read_text().splitlines())
+        assert seen == {**environment(), **PASSED_ON}
+        assert daemon.stop() == 0
+
+
+def score(pid: int | str) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
+def test_services_of_a_spared_svscan_are_not_spared(services: Services) -> None:
+    """Also of one that could not spare itself: it keeps what it was given."""
+    services.make("a", log="exec cat >/dev/null")
+    tried = run("choom", "-n", "-500", "true")
+    if tried.returncode:
+        pytest.skip(f"needs CAP_SYS_RESOURCE: {tried.stderr.decode().strip()}")
+    without = ("setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource")
+    with Daemon("choom", "-n", "-500", *without, "svscan", services.folder) as daemon:
+        pids = [services.up("a"), services.up("a/log")]
+        assert [score(pid) for pid in (*pids, daemon.pid)] == [0, 0, -500]
+        services.svc("-t", "a")
+        pid = services.up("a", since=pids[0])
+        assert (score(pid), score(daemon.pid)) == (0, -500)
+        assert daemon.stop() == 0
+        assert daemon.rest() == b""
+
+
+SHIFTED = """
+from svpy.core import manager
+from svpy.commands import svscan
+manager.oom_score_of_services = lambda own: own + 7
+svscan.main()
+"""
+
+
+def test_services_have_another_score_than_svscan_and_it_keeps_its_own(services: Services) -> None:
+    """The same without the right to spare oneself: what is lowered here was raised before."""
+    services.make("a", log="exec cat >/dev/null")
+    ours = score("self")
+    with Daemon(sys.executable, "-I", "-c", SHIFTED, services.folder) as daemon:
+        pids = [services.up("a"), services.up("a/log")]
+        assert [score(pid) for pid in (*pids, daemon.pid)] == [ours + 7, ours + 7, ours]
+        assert daemon.stop() == 0
+        assert daemon.rest() == b""
+
+
+def test_services_of_a_svscan_that_is_to_go_first_are_to_go_first(services: Services) -> None:
+    services.make("a")
+    with Daemon("choom", "-n", "900", "svscan", services.folder) as daemon:
+        assert score(services.up("a")) == score(daemon.pid) == 900
+        assert daemon.stop() == 0
+
+
+REFUSED = """
+import errno
+from svpy.system import oomscore
+from svpy.commands import svscan
+class Score(oomscore.Score):
+    def set(self, score):
+        if score < 0:
+            raise OSError(errno.EACCES, "refused")
+        super().set(score)
+oomscore.Score = Score
+oomscore.own = lambda: -100
+svscan.main()
+"""
+
+
+def test_a_score_that_cannot_be_kept_costs_one_line(services: Services) -> None:
+    services.make("a")
+    services.make("b")
+    with Daemon(sys.executable, "-I", "-c", REFUSED, services.folder) as daemon:
+        services.up("a")
+        services.up("b")
+        assert daemon.stop() == 0
+        assert daemon.rest() == (
+            b"svscan: warning: unable to keep an oom_score_adj of our own, which services do not get: "
+            b"access denied\n"
+        )

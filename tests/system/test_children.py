@@ -12,18 +12,22 @@ from pathlib import Path
 import pytest
 from support.services import script
 
-from svpy.system import changes, descriptors, folders
+from svpy.system import changes, descriptors, folders, oomscore
 from svpy.system.children import Starter, reap
 
 
 class Start:
     """Starts `run` in a folder of its own; `said` is what it wrote to its stdout."""
 
-    def __init__(self, folder: Path, nofile_soft: int = 100) -> None:
+    def __init__(
+        self, folder: Path, nofile_soft: int = 100, oom_score_adj: tuple[int, int] | None = None
+    ) -> None:
         self.folder = folder
         self._home = folders.open_folder(b"/")
         self._there = folders.open_folder(bytes(folder))
-        self._starter = Starter([b"A=1", b"PATH=/usr/bin:/bin", b"A=2"], nofile_soft, self._home)
+        self._starter = Starter(
+            [b"A=1", b"PATH=/usr/bin:/bin", b"A=2"], nofile_soft, self._home, oom_score_adj
+        )
 
     def said(self, text: str) -> bytes:
         script(self.folder / "run", text)
@@ -167,3 +171,19 @@ def test_a_change_sends_a_signal(tmp_path: Path, change: str) -> None:
         os.close(hung_on)
         os.close(scanned)
         signal.signal(changes.SIGNAL, before)
+
+
+def test_a_score_is_the_childs_and_ours_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To raise it, and to lower it again, needs no right."""
+    monkeypatch.chdir("/")
+    ours = oomscore.own()
+    start = Start(tmp_path, oom_score_adj=(ours + 7, ours))
+    try:
+        assert start.said("cat /proc/self/oom_score_adj") == b"%d\n" % (ours + 7)
+        assert oomscore.own() == ours
+        (tmp_path / "run").unlink()
+        with pytest.raises(FileNotFoundError):
+            start.said_by_run()
+        assert oomscore.own() == ours
+    finally:
+        start.close()
