@@ -134,6 +134,20 @@ def test_the_status_counts_down(unit: Unit, services: Services) -> None:
     assert unit.show("Result") == "success"
 
 
+def test_a_stop_ends_whatever_a_service_does(unit: Unit, services: Services) -> None:
+    unit.settings("ExecStart=", "ExecStart=/usr/bin/svscan --stop-timeout 0.5 /service")
+    folder = services.prepare(
+        "deaf", "trap '' TERM; echo >ready; while :; do read x <>y; done", log="exec cat"
+    )
+    os.mkfifo(folder / "y")
+    folder.rename(services.folder / "deaf")
+    unit.do("start")
+    eventually((services.folder / "deaf/ready").exists, "deaf")
+    unit.do("stop")
+    assert unit.processes() == []
+    assert unit.show("Result") == "success"
+
+
 def test_a_killed_svscan_takes_no_service_with_it(unit: Unit, services: Services) -> None:
     """Seven times: no limit is in the way."""
     unit.settings("RestartSec=50ms")

@@ -19,10 +19,7 @@ from corpus.scene import Scene, hosted
 
 # Debian 12's package has it in /sbin, Debian 13's in /usr/sbin.
 INIT = next(PEERS.parent.parent.glob("**/sbin/init"), PEERS / "init")
-INITTAB = """\
-id:3:initdefault:
-SV:123456:respawn:/usr/local/bin/svscanboot /srv/service
-"""
+INITTAB = Path(__file__).parents[2] / "units/inittab"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,7 +51,11 @@ def srv() -> Iterator[Path]:
         for command in BIN.iterdir():
             (folder / "links" / command.name).symlink_to(command)
         assert run("cp", "-a", "/etc", folder).returncode == 0
-        (folder / "etc/inittab").write_text(INITTAB)
+        # As `./bootstrap install` writes it, on a folder of the test's own.
+        ours = INITTAB.read_text().replace(
+            "/usr/bin/svscanboot /service", "/usr/local/bin/svscanboot /srv/service"
+        )
+        (folder / "etc/inittab").write_text(f"id:3:initdefault:\n{ours}")
         yield folder
     finally:
         shutil.rmtree(folder)
