@@ -39,6 +39,9 @@ says so with Started, which leaves everything that has to do with them out of th
 Encore runs no `start` before the `run` of an `o`, or of a `u` behind one, and for `d` during `stop` kills and
 repeats it; neither was taken over.
 
+What a supervise left that died (Resumed) goes on as it was; of a process whose end nobody saw, or is told by
+nobody, the exit code is unknown: that is no 100, and a `start` is begun again.
+
 The machine decides and returns what is to be done; it does nothing. A logger is a service.
 """
 
@@ -84,6 +87,10 @@ LOG_FILE = Scripts((LOG,), LOG)
 """A logger that is an executable file in its service's folder."""
 
 
+_WORD_OF = {START: STARTING, STOP: STOPPING}
+"""The status' word while one of these runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instant:
     """One moment on both clocks: `mono_s` measures, `tai` (12 packed bytes of TAI64N) is shown."""
@@ -97,6 +104,25 @@ class Opened:
     """The folder is locked and its control fifo is open."""
 
     at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """As Opened, but the supervise before this one died and left a record: the process `pid` (0: none)
+    that it started as `script` at `started`. `running`: it still is that process. `status` is what was
+    published last, None if that can't be read, `word` what the state file has for it; `leaving`: it was
+    about to be left, and what was wanted meanwhile is over. `has_stop` and `has_notify` are as in Started."""
+
+    at: Instant
+    pid: int
+    script: bytes
+    started: Instant
+    running: bool
+    status: Status | None = None
+    word: bytes = b""
+    leaving: bool = False
+    has_stop: bool = False
+    has_notify: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +164,11 @@ class NothingToRun:
 @dataclass(frozen=True, slots=True)
 class Exited:
     """The process was reaped: its pid means nothing any more. `code` is its exit code, or minus the
-    number of the signal that killed it. `essential`: there is a file of that name, and a host that ends
-    everything for its sake."""
+    number of the signal that killed it; None if it was not our child, so that nobody told us.
+    `essential`: there is a file of that name, and a host that ends everything for its sake."""
 
     at: Instant
-    code: int = 0
+    code: int | None = 0
     essential: bool = False
 
 
@@ -180,6 +206,7 @@ class TimeUp:
 
 Event = (
     Opened
+    | Resumed
     | Woke
     | Started
     | StartFailed
@@ -219,8 +246,8 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Start `./notify` with these words, and forget it: which script, `start`, `exit` or `killed`, its pid,
-    and its exit code or the signal (0 at its start)."""
+    """Start `./notify` with these words, and forget it: which script, `start`, `exit`, `killed` or `unknown`,
+    its pid, and its exit code or the signal (0 at its start, and if it is unknown)."""
 
     script: bytes
     notice: bytes
@@ -250,7 +277,8 @@ class ReadTimeout:
 
 @dataclass(frozen=True, slots=True)
 class EndAll:
-    """End everything, in order: this service is essential and has ended by itself. `code` as in Exited."""
+    """End everything, in order: this service is essential and has ended by itself. `code` as in Exited,
+    111 if that is unknown."""
 
     code: int
 
@@ -355,6 +383,12 @@ class Service:
             case Opened():
                 self.since = event.at.tai
                 return [Publish(self.status())]
+            case Resumed():
+                self._resumed(event)
+                self._publish(actions)
+                if event.running and (self.want == DOWN or self.stopping):
+                    self._read_timeout(actions)
+                return actions
             case Woke():
                 self.asked_mono_s = None
             case InputEnded():
@@ -423,6 +457,40 @@ class Service:
         if not self.pid and not (self.due and self.word == STARTING):
             self.word = b""
 
+    def _resumed(self, event: Resumed) -> None:
+        """What cannot be read from what was left: that a process was told down and then up again, and
+        whether one that is about to be started comes from rest: it is taken for a restart."""
+        status = event.status
+        if status is not None and status.want in (UP, DOWN, ONCE) and not event.leaving:
+            self.want = status.want
+        self.earliest_mono_s = min(event.started.mono_s, event.at.mono_s) + START_INTERVAL_S
+        self._script = event.script
+        self._stop_due = event.has_stop and (event.script in (START, RUN) or not event.pid)
+        self._notifies = event.has_notify
+        # One whose end was published is over; one whose start was not was started nevertheless.
+        is_last = status is not None and status.pid == event.pid
+        if event.pid and (event.running or is_last):
+            self._resume_process(event, status if is_last else None)
+        else:
+            self._resume_down(event)
+
+    def _resume_process(self, event: Resumed, status: Status | None) -> None:
+        self.pid = event.pid
+        self.since = event.started.tai if status is None else status.since
+        self.paused = status is not None and status.paused
+        self.word = _WORD_OF.get(event.script, b"")
+        self.due = self.stopping and self.want == UP
+        self._at_rest = False
+        self._told_down = self._told_to_end = self.want == DOWN
+
+    def _resume_down(self, event: Resumed) -> None:
+        self.since = event.at.tai if event.status is None else event.status.since
+        self.word = b"" if event.leaving else event.word
+        starting = self.word == STARTING
+        self.due = starting or (self.want == UP and self.word not in (FAILED, STARTED))
+        restarts = starting or (event.script == self._scripts.main and not event.leaving)
+        self._at_rest = not (self.due and restarts)
+
     def _started(self, event: Started, actions: list[Action]) -> None:
         self.starting = False
         self.due = False
@@ -483,6 +551,10 @@ class Service:
         elif self._told_down:
             self._at_rest = self._script == START
             self._end_run()
+        elif self._script == START and code is None:
+            self._at_rest = True
+            self.word = b""
+            self.due = True
         elif self._script == START and code == 0:
             # The second between two starts was kept by `start`.
             self.earliest_mono_s = event.at.mono_s
@@ -495,14 +567,18 @@ class Service:
         if end_all:
             self._stay_down(DOWN, self.word)
         self._publish(actions)
-        if code < 0:
+        if code is None:
+            about = b" (pid %d) is unknown: another supervise had started it" % pid
+            actions.append(Warn(b"exit code of ", about))
+            self._notify(b"unknown", pid, 0, actions)
+        elif code < 0:
             self._notify(b"killed", pid, -code, actions)
         else:
             self._notify(b"exit", pid, code, actions)
         if end_all:
-            actions.append(EndAll(code))
+            actions.append(EndAll(FAILED_CODE if code is None else code))
 
-    def _ended_by_itself(self, code: int) -> bool:
+    def _ended_by_itself(self, code: int | None) -> bool:
         if self._told_to_end:
             return False
         return self._script == RUN or (self._script == START and code != 0)

@@ -27,3 +27,9 @@ def pack(unix_ns: int) -> bytes:
 def unix_s(packed: bytes) -> int:
     """The Unix second in 8 or 12 packed bytes; before 1970 it is negative."""
     return int.from_bytes(packed[:8], "big") - UNIX_EPOCH_TAI
+
+
+def earlier(packed: bytes, seconds: float) -> bytes:
+    """A packed TAI64N time so many seconds before another."""
+    ns = unix_s(packed) * _NS_PER_S + int.from_bytes(packed[8:12], "big") - int(seconds * _NS_PER_S)
+    return pack(ns)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from svpy.core.control import Addressing
 from svpy.core.errors import error_text, one_line
+from svpy.core.record import SIZE_BYTES, Record, decode, encode, may_be_overwritten
 from svpy.core.service import SERVICE_FOLDER, Scripts, Service
 from svpy.system import folders
 from svpy.system.supervised import SERVICE
@@ -25,8 +26,8 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Place:
     """A folder to supervise: its name in messages, where it is from `parent_fd` (None: from the
-    current folder), the moment before which it must not be started, what is started there, and where
-    its status and fifos are."""
+    current folder), the moment before which it must not be started, what is started there, where its
+    status and fifos are, and whether its stdin is a log pipe."""
 
     name: bytes
     path: bytes
@@ -34,6 +35,7 @@ class Place:
     earliest_mono_s: float = -math.inf
     scripts: Scripts = SERVICE_FOLDER
     supervise: bytes = SERVICE
+    is_logger: bool = False
 
 
 class Hosted:
@@ -44,26 +46,37 @@ class Hosted:
     process of it has ended, before another is started.
     `unpublished` says that the status file is behind, `has_word` that the state file has a word.
     `logger` is the one that shares the folder, if there is one: its letters come through this one's
-    fifo too."""
+    fifo too.
+    `record` is what the lock says for the supervise after us, at first for us (None: nothing, or it must
+    not say anything); `unrecorded` that it could not be written. `pidfd` is that of a process that another
+    supervise had started, else -1. `stopping` says that it is being stopped to be left."""
 
     __slots__ = (
         "_fds",
+        "_records",
         "_supervise",
         "addressing",
         "control_fd",
         "ended",
         "folder_fd",
         "has_word",
+        "is_logger",
         "left",
+        "lock_fd",
+        "lock_name",
         "logger",
         "name",
+        "pidfd",
+        "record",
         "scripts",
         "service",
         "state_name",
         "status_name",
         "stdin_fd",
         "stdout_fd",
+        "stopping",
         "unpublished",
+        "unrecorded",
     )
 
     def __init__(self, place: Place, stdin_fd: int, stdout_fd: int) -> None:
@@ -73,16 +86,21 @@ class Hosted:
         self.stdout_fd = stdout_fd
         self.unpublished = False
         self.has_word = False
+        self.unrecorded = False
+        self.stopping = False
+        self.pidfd = -1
         self.scripts = place.scripts
+        self.is_logger = place.is_logger
         self.addressing = Addressing()
         self.logger: Hosted | None = None
         self._supervise = place.supervise
         self.status_name = place.supervise + b"/status"
         self.state_name = place.supervise + b"/state"
+        self.lock_name = place.supervise + b"/lock"
         self.left: Callable[[], None] = _nobody
         self.ended: Callable[[], None] = _nobody
         self._fds: tuple[int, ...] = ()
-        self.folder_fd = self.control_fd = -1
+        self.folder_fd = self.control_fd = self.lock_fd = -1
         what, part = b"unable to chdir to ", b""
         try:
             self.folder_fd = here = self._keep(folders.open_folder(place.path, place.parent_fd))
@@ -91,9 +109,10 @@ class Hosted:
             folders.make_supervise(here)
             if place.supervise != SERVICE:
                 folders.make_folder(place.supervise, here)
-            lock, control = place.supervise + b"/lock", place.supervise + b"/control"
-            what, part = b"unable to acquire ", b"/" + lock
-            self._keep(folders.lock(lock, here))
+            control = place.supervise + b"/control"
+            what, part = b"unable to acquire ", b"/" + self.lock_name
+            self.lock_fd = self._keep(folders.lock(self.lock_name, here))
+            self._records, self.record = read_record(self.lock_fd)
             what, part = b"unable to read ", b"/" + control
             # Opened for both: with a writer of our own a fifo never comes to its end.
             self.control_fd = self._keep(folders.open_fifo(control, here, os.O_RDWR))
@@ -102,22 +121,42 @@ class Hosted:
         self.service = Service(normally_up, place.earliest_mono_s, place.scripts)
 
     def open_ok(self) -> None:
-        """Let svok and svstat know that this folder is supervised. Raises Refused.
+        """Let svok and svstat know that this folder is supervised. Raises Refused, with all still open.
 
         To be called when the status is published: clients look at once."""
         name = self._supervise + b"/ok"
         try:
             self._keep(folders.open_fifo(name, self.folder_fd, os.O_RDONLY))
         except OSError as error:
-            raise self.refused(b"unable to read ", b"/" + name, error) from error
+            raise self._refusal(b"unable to read ", b"/" + name, error) from error
 
     def close(self) -> None:
         """Unlock and close everything."""
         fds, self._fds = self._fds, ()
         # Whoever comes too late must not reach what has these numbers next.
-        self.folder_fd = self.control_fd = -1
+        self.folder_fd = self.control_fd = self.lock_fd = -1
         for fd in fds:
             os.close(fd)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Of a process that another supervise had started."""
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+    def write_record(self, record: Record) -> None:
+        """Put it into the lock, where that may be. Raises OSError."""
+        if self._records:
+            self.record = record
+            self.unrecorded = True
+            folders.overwrite(self.lock_fd, encode(record))
+            self.unrecorded = False
+
+    def forget(self) -> None:
+        """Supervising ends in order: there is nothing to go on with. Raises OSError."""
+        if self._records:
+            folders.empty(self.lock_fd)
 
     def _keep(self, fd: int) -> int:
         self._fds += (fd,)
@@ -126,7 +165,21 @@ class Hosted:
     def refused(self, what: bytes, part: bytes, error: OSError) -> Refused:
         """Close everything; what is to be raised then."""
         self.close()
+        return self._refusal(what, part, error)
+
+    def _refusal(self, what: bytes, part: bytes, error: OSError) -> Refused:
         return Refused(what + self.name + part + b": " + error_text(error.errno))
+
+
+def read_record(lock_fd: int) -> tuple[bool, Record | None]:
+    """Whether a record may stand in this lock, and the one that does. Raises OSError.
+
+    Whoever can write to it could have us signal any process: it must be ours alone. Who may do as they
+    like in `supervise/`, to be able to use svc, can put another file there; then there is no record."""
+    if not folders.is_ours_alone(lock_fd):
+        return False, None
+    data = folders.read_at_once(lock_fd, SIZE_BYTES + 1)
+    return may_be_overwritten(data), decode(data)
 
 
 def _nobody() -> None:

@@ -3,7 +3,8 @@
 Rules of this module:
 
 - a log pipe is two plain descriptors kept here for as long as either of its halves is supervised
-  or its folder is there: whoever restarts loses nothing;
+  or its folder is there: whoever restarts loses nothing; after the death of a supervise it is got back from
+  whoever still has it;
 - a logger that is an executable file shares its service's folder: the two are taken over together or
   not at all, and when the service has been left (`svc -dx`) its logger follows, in the order of
   core/shutdown.py.
@@ -13,20 +14,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import trio
 
 from svpy.core import service as machine
 from svpy.core.errors import one_line
+from svpy.core.record import Record
 from svpy.core.service import LOG_FILE
 from svpy.core.shutdown import Deadline, Half, Late, Order, Pipe, Stopping, orders
 from svpy.core.status import DOWN
+from svpy.daemon import adoption
 from svpy.daemon.hosted import Hosted, Place, Refused
 from svpy.daemon.loops import Loops
 from svpy.daemon.relay import Inlet, Relay
 from svpy.daemon.supervisor import Supervisor, now
 from svpy.system import descriptors, folders
-from svpy.system.supervised import LOGGER
+from svpy.system.supervised import LOGGER, SERVICE
 from svpy.system.tell import because
 
 STOP_LOOK_S = 1.0
@@ -78,22 +82,48 @@ class Pair:
 
     def host_service(self, has_log: bool = False) -> None:
         """Raises Refused, as those below."""
-        if self._relay is not None and not has_log:
-            self._open_pipe()
-            self.give_to_relay()
-        self.service = self._take_service()
-        self._supervisor.begin(self.service)
+        service = self._take_service()
+        try:
+            if self.logger is None and (has_log or self._relay is not None):
+                self._get_pipe_back([(service.record, 1)])
+            if self._relay is not None and not has_log:
+                self._open_pipe()
+                self.give_to_relay()
+        except Refused:
+            self._supervisor.release(service)
+            raise
+        if self.pipe is not None:
+            service.stdout_fd = self.pipe.write_fd
+        self.service = service
+        self._supervisor.begin(service)
 
     def host_logger(self, is_file: bool) -> None:
-        stdin_fd = self._open_pipe().read_fd
+        self._host_logger(is_file, self.service)
+
+    def _host_logger(self, is_file: bool, service: Hosted | None) -> None:
+        place = self._log_file() if is_file else self._log_folder()
+        try:
+            logger = self._supervisor.take(place, self._logger_left)
+        except Refused:
+            # What the service says waits for the logger.
+            self._open_pipe()
+            raise
+        logger.ended = self._process_ended
+        try:
+            if self.pipe is None:
+                of_service = self._service_record() if service is None else service.record
+                self._get_pipe_back([(logger.record, 0), (of_service, 1)])
+            logger.stdin_fd = self._open_pipe().read_fd
+        except Refused:
+            self._supervisor.release(logger)
+            raise
         if self._relay is not None and self._inlet is not None:
             self._relay.detach(self._inlet)
             self._inlet = None
-        place = self._log_file() if is_file else self._place(self.name + b"/log", b"log")
-        self.logger = self._supervisor.host(place, self._logger_left, stdin_fd=stdin_fd)
-        self.logger.ended = self._process_ended
+        self.logger = logger
         if self.service is not None:
             self._join(self.service)
+        self._supervisor.begin(logger)
 
     def give_to_relay(self) -> None:
         """Unless a logger reads what the service writes, the relay does from now on."""
@@ -110,12 +140,11 @@ class Pair:
         self._changed(self)
 
     def host_service_with_log_file(self) -> None:
-        self._open_pipe()
         service = self._take_service()
         try:
-            self.host_logger(is_file=True)
+            self._host_logger(is_file=True, service=service)
         except Refused:
-            self._supervisor.give_back(service)
+            self._supervisor.release(service)
             raise
         self._join(service)
         self.service = service
@@ -132,6 +161,22 @@ class Pair:
         service.stdout_fd = self.pipe.write_fd
         service.logger = self.logger if self.logger.scripts is LOG_FILE else None
 
+    def _service_record(self) -> Record | None:
+        return adoption.service_record(self.folder_fd, SERVICE + b"/lock")
+
+    def _get_pipe_back(self, holders: list[tuple[Record | None, int]]) -> None:
+        """The pipe between what a supervise before us left running, if there is one."""
+        try:
+            pipe = adoption.pipe_again(holders, self._supervisor.boot)
+        except adoption.NotGotBack as not_got_back:
+            name = one_line(self.name)
+            message = because(b"unable to get back the log pipe of " + name, not_got_back.error)
+            self._supervisor.warn(message + b"; svc -t " + name + b" " + name + b"/log makes a new one")
+            return
+        if pipe is not None:
+            self._let_go_of_pipe()
+            self.pipe = pipe
+
     def _open_pipe(self) -> descriptors.Pipe:
         if self.pipe is None:
             try:
@@ -143,9 +188,12 @@ class Pair:
     def _place(self, name: bytes, path: bytes) -> Place:
         return Place(name, path, self.folder_fd, self._earliest_mono_s.get(path, -math.inf))
 
+    def _log_folder(self) -> Place:
+        return replace(self._place(self.name + b"/log", b"log"), is_logger=True)
+
     def _log_file(self) -> Place:
         earliest_mono_s = self._earliest_mono_s.get(b"log", -math.inf)
-        return Place(self.name, b".", self.folder_fd, earliest_mono_s, LOG_FILE, LOGGER)
+        return Place(self.name, b".", self.folder_fd, earliest_mono_s, LOG_FILE, LOGGER, is_logger=True)
 
     def _service_left(self) -> None:
         """A service that makes svscan leave it is still started once a second, not once a scan."""
@@ -212,6 +260,7 @@ class Pair:
         if hosted is None:
             return
         if order.letters:
+            hosted.stopping = True
             self._supervisor.command(hosted, order.letters)
         if order.input_ended:
             self._supervisor.tell(hosted, machine.InputEnded(now()))

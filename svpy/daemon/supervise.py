@@ -43,6 +43,7 @@ async def supervise(supervisor: Supervisor, name: bytes) -> None:
             nursery.start_soon(_listen, supervisor, stopper, pair, heard)
             nursery.start_soon(supervisor.obey)
             nursery.start_soon(supervisor.wake)
+            nursery.start_soon(supervisor.watch)
             nursery.start_soon(stopper.work, lambda: [pair])
             await left.wait()
             nursery.cancel_scope.cancel()

@@ -3,6 +3,9 @@
 Rules of this module:
 
 - one waiter: SIGCHLD, then waitpid until nothing is left; whatever was not ours is reaped too;
+- what the supervise before this one left when it died (daemon/adoption.py) is watched and signalled through
+  pidfds, all in one set;
+- before a script is started, and when it was, the lock says so, for the one after us (core/record.py);
 - one set for all control fifos and one heap for all moments waited for: a service at rest
   costs no task and no timer;
 - what goes wrong with one folder is said in one line and ends there.
@@ -16,15 +19,18 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import trio
 
 from svpy.core import service as machine
 from svpy.core.control import END
+from svpy.core.record import NO_PIPE, Record
 from svpy.core.status import encode_state
-from svpy.daemon.hosted import Hosted, Place
+from svpy.daemon import adoption
+from svpy.daemon.hosted import Hosted, Place, Refused
 from svpy.daemon.loops import Loops
-from svpy.system import descriptors, folders, signals
+from svpy.system import descriptors, folders, processes, signals
 from svpy.system.children import Starter, reap
 from svpy.system.clock import tai_now
 from svpy.system.tell import because, say
@@ -48,6 +54,9 @@ class Supervisor:
         self._most_fd = descriptors.limit() - SPARE_DESCRIPTORS
         self._by_control: dict[int, Hosted] = {}
         self._by_pid: dict[int, Hosted] = {}
+        self._ends = Readable()
+        self._by_pidfd: dict[int, Hosted] = {}
+        self.boot = processes.boot()
         self._wakes: list[tuple[float, int, Hosted]] = []
         self._wake_order = itertools.count()
         self._wake_sooner = trio.Event()
@@ -71,20 +80,50 @@ class Supervisor:
             if hosted.control_fd > self._most_fd:
                 raise OSError(errno.EMFILE, "the rest is for those that are supervised already")
             self._controls.add(hosted.control_fd)
+            left_behind = adoption.look(hosted, self.boot)
+            if hosted.pidfd >= 0:
+                self._ends.add(hosted.pidfd)
         except OSError as error:
             raise hosted.refused(b"unable to supervise ", b"", error) from error
-        self.tell(hosted, machine.Opened(now()))
-        hosted.open_ok()
         self._by_control[hosted.control_fd] = hosted
+        if hosted.pidfd >= 0:
+            self._by_pidfd[hosted.pidfd] = hosted
+        elif left_behind is not None and left_behind.is_child:
+            self._by_pid[left_behind.record.pid] = hosted
+        self.tell(hosted, machine.Opened(now()) if left_behind is None else left_behind.resumed(now()))
+        try:
+            hosted.open_ok()
+        except Refused:
+            self.release(hosted)
+            raise
+        if left_behind is None:
+            self._record(hosted, 0, 0, b"")
         hosted.left = left
         return hosted
 
     def begin(self, hosted: Hosted) -> None:
-        """Start what was taken, if it is normally up."""
+        """Go on with what was taken: start it, if it is to be up."""
+        pid = hosted.service.pid
+        if pid and not self._holds(hosted):
+            # It ended while there was nobody to see it.
+            self.tell(hosted, machine.Exited(now(), None, self._is_essential(hosted)))
         self.tell(hosted, machine.Woke(now()))
 
     def give_back(self, hosted: Hosted) -> None:
         """Supervise it no longer. It must not run, and nobody is told."""
+        try:
+            hosted.forget()
+        except OSError as error:
+            self.warn(because(b"unable to empty " + hosted.name + b"/" + hosted.lock_name, error))
+        self.release(hosted)
+
+    def release(self, hosted: Hosted) -> None:
+        """Leave it as it is, for the one who takes it next, and what runs running."""
+        if hosted.pidfd >= 0:
+            self._ends.remove(hosted.pidfd)
+            del self._by_pidfd[hosted.pidfd]
+        if self._by_pid.get(hosted.service.pid) is hosted:
+            del self._by_pid[hosted.service.pid]
         self._controls.remove(hosted.control_fd)
         del self._by_control[hosted.control_fd]
         hosted.close()
@@ -104,9 +143,30 @@ class Supervisor:
     def _is_essential(self, hosted: Hosted) -> bool:
         return self.end_all is not None and folders.leads_somewhere(machine.ESSENTIAL, hosted.folder_fd)
 
+    def _holds(self, hosted: Hosted) -> bool:
+        """Whether its pid is that of its process, for certain."""
+        return hosted.pidfd >= 0 or self._by_pid.get(hosted.service.pid) is hosted
+
+    async def watch(self) -> None:
+        """Hear of the ends of processes that are not our children, for ever. Nobody gives us their exit
+        codes."""
+        loop = self.loops.join(b"adopted", self._ends.nudge)
+        while True:
+            loop.turn()
+            await trio.lowlevel.wait_readable(self._ends.fd)
+            for pidfd in self._ends.ready():
+                hosted = self._by_pidfd.pop(pidfd, None)
+                if hosted is None:
+                    continue
+                self._ends.remove(pidfd)
+                hosted.let_go()
+                self.tell(hosted, machine.Exited(now(), None, self._is_essential(hosted)))
+
     def publish_late(self) -> None:
         """Try again to publish what could not be (a full disk may have room now)."""
         for hosted in tuple(self._by_control.values()):
+            if hosted.unrecorded and hosted.record is not None:
+                self._write_record(hosted, hosted.record)
             if hosted.unpublished:
                 self._try_to_publish(hosted, hosted.service.status(), hosted.service.word)
 
@@ -160,12 +220,16 @@ class Supervisor:
                 script = earlier
         if spawn.only_if_there and not _may_exist(script, hosted.folder_fd):
             return machine.NothingToRun(now())
+        # Should we be killed before it is known which process it is.
+        self._record(hosted, 0, processes.ticks_now() if self.boot else 0, script)
         try:
             pid = self._start(hosted, script, hosted.stdin_fd, hosted.stdout_fd)
         except OSError as error:
+            self._record(hosted, 0, 0, b"")
             number = error.errno or errno.EINVAL
             return machine.StartFailed(now(), number, script, self._is_essential(hosted))
         self._by_pid[pid] = hosted
+        self._record_process(hosted, pid, script)
         return machine.Started(
             now(),
             pid,
@@ -174,6 +238,33 @@ class Supervisor:
             and folders.is_program(machine.STOP, hosted.folder_fd),
             has_notify=script != machine.STOP and folders.is_program(machine.NOTIFY, hosted.folder_fd),
         )
+
+    def _record_process(self, hosted: Hosted, pid: int, script: bytes) -> None:
+        try:
+            start_ticks = processes.look(pid).start_ticks
+        except OSError:
+            # Without it the pid is worth nothing. That something was started is recorded.
+            return
+        self._record(hosted, pid, start_ticks, script)
+
+    def _record(self, hosted: Hosted, pid: int, start_ticks: int, script: bytes) -> None:
+        if self.boot is None:
+            return
+        leaving = hosted.stopping or hosted.service.leaving
+        self._write_record(hosted, Record(self.boot, pid, start_ticks, script, _log_pipe(hosted), leaving))
+
+    def _write_record(self, hosted: Hosted, record: Record) -> None:
+        was_told = hosted.unrecorded
+        try:
+            hosted.write_record(record)
+        except OSError as error:
+            if not was_told:
+                self.warn(because(b"unable to write " + hosted.name + b"/" + hosted.lock_name, error))
+
+    def _record_leaving(self, hosted: Hosted) -> None:
+        leaving = hosted.stopping or hosted.service.leaving
+        if leaving and hosted.record is not None and not hosted.record.leaving:
+            self._write_record(hosted, replace(hosted.record, leaving=True))
 
     def _start(
         self, hosted: Hosted, script: bytes, stdin_fd: int, stdout_fd: int, words: tuple[bytes, ...] = ()
@@ -200,14 +291,16 @@ class Supervisor:
             self.warn(because(b"unable to start " + hosted.name + b"/notify", error))
 
     def _signal(self, hosted: Hosted, name: str, to_group: bool) -> None:
-        send = signals.send_to_group if to_group else signals.send
+        if not self._holds(hosted):
+            return
         try:
-            send(hosted.service.pid, name)
+            _send(hosted, name, to_group)
         except OSError as error:
             self.warn(because(b"unable to send " + name.encode() + b" to " + hosted.name, error))
 
     def _publish(self, hosted: Hosted, status: bytes, word: bytes) -> None:
         self.news()
+        self._record_leaving(hosted)
         trouble = self._try_to_publish(hosted, status, word)
         if trouble is not None:
             self.warn(because(trouble.what + hosted.name + b"/" + trouble.name, trouble.error))
@@ -285,6 +378,30 @@ class Supervisor:
 
 def _nobody() -> None:
     """Stands where no one wants to know."""
+
+
+def _send(hosted: Hosted, name: str, to_group: bool) -> None:
+    """Raises OSError."""
+    pid = hosted.service.pid
+    if hosted.pidfd >= 0 and to_group:
+        signals.send_to_group_through(hosted.pidfd, pid, name)
+    elif hosted.pidfd >= 0:
+        signals.send_through(hosted.pidfd, name)
+    elif to_group:
+        signals.send_to_group(pid, name)
+    else:
+        signals.send(pid, name)
+
+
+def _log_pipe(hosted: Hosted) -> tuple[int, int]:
+    """The log pipe that it is started with."""
+    for fd, standard in ((hosted.stdin_fd, 0), (hosted.stdout_fd, 1)):
+        if fd != standard:
+            try:
+                return descriptors.pipe_identity(fd)
+            except OSError:
+                pass
+    return NO_PIPE
 
 
 def _not_replaced(hosted: Hosted, name: bytes, data: bytes) -> folders.NotPublished | None:

@@ -89,6 +89,7 @@ class Svscan:
                 nursery.start_soon(self._listen, heard)
                 nursery.start_soon(self._supervisor.obey)
                 nursery.start_soon(self._supervisor.wake)
+                nursery.start_soon(self._supervisor.watch)
                 nursery.start_soon(self._stopper.work, self._pairs.values)
                 nursery.start_soon(self._report.work, self._supervisor.loops, self._supervisor.warn)
                 if self._relay is not None:

@@ -5,6 +5,7 @@ import math
 import os
 import resource
 import select
+import stat
 import termios
 
 
@@ -76,14 +77,30 @@ def _polled(fd: int) -> int:
     return sum(events for _, events in poll.poll(0))
 
 
+def pipe_identity(fd: int) -> tuple[int, int]:
+    """Device and inode of a pipe, (0, 0) if it is none. Raises OSError."""
+    found = os.fstat(fd)
+    return (found.st_dev, found.st_ino) if stat.S_ISFIFO(found.st_mode) else (0, 0)
+
+
 class Pipe:
     """Both ends of a log pipe, blocking and close-on-exec. A closed end is -1."""
 
     __slots__ = ("read_fd", "write_fd")
 
-    def __init__(self) -> None:
-        """Raises OSError."""
-        self.read_fd, self.write_fd = os.pipe()
+    def __init__(self, path_fd: int | None = None) -> None:
+        """A new one, or the one that an O_PATH descriptor stands for. Raises OSError."""
+        if path_fd is None:
+            self.read_fd, self.write_fd = os.pipe()
+            return
+        # A pipe without a name does not wait for its other end, as a fifo would.
+        self.read_fd = os.open(b"/proc/self/fd/%d" % path_fd, os.O_RDONLY | os.O_CLOEXEC)
+        self.write_fd = -1
+        try:
+            self.open_writing_end()
+        except OSError:
+            os.close(self.read_fd)
+            raise
 
     def waiting_bytes(self) -> int:
         return waiting_bytes(self.read_fd)

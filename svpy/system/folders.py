@@ -113,13 +113,51 @@ def make_folder(name: bytes, folder_fd: int) -> None:
 
 def lock(name: bytes, folder_fd: int) -> int:
     """Lock a file, made if need be, against every other supervise. Raises OSError (EAGAIN: held)."""
-    fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OWN, 0o600, dir_fd=folder_fd)
+    fd = os.open(name, os.O_RDWR | os.O_CREAT | _OWN, 0o600, dir_fd=folder_fd)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(fd)
         raise
     return fd
+
+
+def open_lock(name: bytes, folder_fd: int) -> int:
+    """Open a lock file to read, without locking it. Raises OSError."""
+    return os.open(name, os.O_RDONLY | _OWN, dir_fd=folder_fd)
+
+
+def is_ours_alone(fd: int) -> bool:
+    """Whether an open file can have been written by nobody but this user: its owner, no second name for it,
+    and nobody else may write."""
+    found = os.fstat(fd)
+    ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return ours and found.st_nlink == 1 and stat.S_ISREG(found.st_mode)
+
+
+def read_at_once(fd: int, most_bytes: int) -> bytes:
+    """The beginning of an open file. Raises OSError."""
+    return os.pread(fd, most_bytes, 0)
+
+
+def overwrite(fd: int, data: bytes) -> None:
+    """The beginning of an open file, in one write. Raises OSError."""
+    if os.pwrite(fd, data, 0) != len(data):
+        raise OSError(errno.ENOSPC, "partial write")
+
+
+def empty(fd: int) -> None:
+    """Raises OSError."""
+    os.ftruncate(fd, 0)
+
+
+def read(name: bytes, most_bytes: int, folder_fd: int) -> bytes:
+    """The beginning of a small file. Raises OSError."""
+    fd = os.open(name, os.O_RDONLY | _OWN, dir_fd=folder_fd)
+    try:
+        return os.read(fd, most_bytes)
+    finally:
+        os.close(fd)
 
 
 def open_fifo(name: bytes, folder_fd: int, flags: int) -> int:

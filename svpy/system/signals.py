@@ -3,6 +3,8 @@
 import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
 import os
 
+from svpy.system.waiting import is_readable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +35,31 @@ def send_to_group(pid: int, name: str) -> None:
         os.killpg(pid, getattr(signal, "SIG" + name))
     else:
         send(pid, name)
+
+
+def send_through(pidfd: int, name: str) -> None:
+    """The same to a process that is not our child, by its pidfd. One that has ended needs none.
+
+    Raises OSError."""
+    try:
+        signal.pidfd_send_signal(pidfd, getattr(signal, "SIG" + name))
+    except ProcessLookupError:
+        pass
+
+
+def send_to_group_through(pidfd: int, pid: int, name: str) -> None:
+    """The same to its whole process group if it leads one, else to it alone.
+
+    The group's number is its pid, and asked for before it is known that the process still lives: then
+    it was, and is, its group's. Raises OSError."""
+    try:
+        leads = os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return
+    if leads and not is_readable(pidfd):
+        os.killpg(pid, getattr(signal, "SIG" + name))
+    elif not leads:
+        send_through(pidfd, name)
 
 
 def unblock_all() -> None:

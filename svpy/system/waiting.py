@@ -34,3 +34,10 @@ class Readable:
     def _pass_over(self) -> bool:
         os.eventfd_read(self._nudge_fd)
         return False
+
+
+def is_readable(fd: int) -> bool:
+    """Whether a descriptor can be read now. A pidfd can when its process has ended."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))

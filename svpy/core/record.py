@@ -1,0 +1,80 @@
+"""What a supervise notes in `supervise/lock` for the one that comes after its death.
+
+Rules of this module:
+
+- a record counts for one boot: the kernel's boot id and the start of PID 1 of the pid namespace, so that
+  a container that was started anew is another boot;
+- it names one process by pid and start (field 22 of /proc/PID/stat, clock ticks since boot): a pid alone
+  may be anyone's by now;
+- before a start it says which script is about to be started and when; with pid 0 and a script it was not
+  heard whether it was;
+- the pipe is the log pipe that the process has as stdout (a service) or stdin (a logger): device and inode;
+- a line of always the same length, written in place with one write: it is the old one or the new one,
+  whenever its writer is killed. Whatever else is found there is no record.
+
+It stands in the lock because that is open anyway (one call for a record, no descriptor more, nothing in
+`supervise/` that daemontools does not have), and because only who holds the lock may believe it. A file of
+its own, replaced by rename as `status` is, costs many times that at every start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from svpy.core.service import LOG, RUN, START, STOP
+
+MAGIC = b"svpy "
+SIZE_BYTES = 160
+_VERSION = b"1"
+_NOTHING = b"-"
+_SCRIPTS = (START, RUN, STOP, LOG)
+
+Identity = tuple[int, int]
+"""Device and inode."""
+
+NO_PIPE: Identity = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`script` is empty as long as nothing was started; `pid` is 0 while it is not known what became of
+    the start of `script` at `start_ticks`. `leaving`: whatever is wanted now, supervising is about to end."""
+
+    boot: bytes
+    pid: int = 0
+    start_ticks: int = 0
+    script: bytes = b""
+    pipe: Identity = NO_PIPE
+    leaving: bool = False
+
+
+def encode(record: Record) -> bytes:
+    """The line of a record. `boot` is text without blanks, up to 60 bytes."""
+    fields = (
+        MAGIC + _VERSION, record.boot, b"%d" % record.pid, b"%d" % record.start_ticks,
+        record.script or _NOTHING, b"%d" % record.pipe[0], b"%d" % record.pipe[1], b"%d" % record.leaving,
+    )  # fmt: skip
+    return b" ".join(fields).ljust(SIZE_BYTES - 1) + b"\n"
+
+
+def decode(data: bytes) -> Record | None:
+    """The record that is there, None if what is there is none of this version."""
+    if len(data) != SIZE_BYTES or not data.startswith(MAGIC) or not data.endswith(b"\n"):
+        return None
+    fields = data[len(MAGIC) :].split()
+    if len(fields) != 8 or fields[0] != _VERSION:
+        return None
+    _, boot, pid, start_ticks, script, device, inode, leaving = fields
+    if script not in (*_SCRIPTS, _NOTHING):
+        return None
+    numbers = (pid, start_ticks, device, inode, leaving)
+    if not all(number.isdigit() for number in numbers):
+        return None
+    script = b"" if script == _NOTHING else script
+    pipe = (int(device), int(inode))
+    return Record(boot, int(pid), int(start_ticks), script, pipe, leaving != b"0")
+
+
+def may_be_overwritten(data: bytes) -> bool:
+    """Whether a lock's content is nothing or ours, whole or not: anything else stays as it is."""
+    return data == b"" or data.startswith(MAGIC)

@@ -1,0 +1,173 @@
+"""Processes that are not our children: who they are, whether they live, and the pipes they hold.
+
+All of it is asked of /proc, which must be that of our own pid namespace.
+"""
+
+import errno
+import os
+import stat
+import time
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Seen:
+    """What /proc/PID/stat says of a process: its parent, and its start in clock ticks since boot."""
+
+    __slots__ = ("parent", "start_ticks")
+
+    def __init__(self, parent: int, start_ticks: int) -> None:
+        self.parent = parent
+        self.start_ticks = start_ticks
+
+
+def look(pid: int) -> Seen:
+    """Raises OSError (ENOENT, ESRCH: there is none; or it is hidden)."""
+    # Behind the name, which may contain anything: state, parent, …, and the start as the twentieth.
+    fields = _read(b"/proc/%d/stat" % pid, 2048).rpartition(b")")[2].split()
+    try:
+        return Seen(int(fields[1]), int(fields[19]))
+    except (IndexError, ValueError) as error:
+        raise OSError(errno.ESRCH, "no such process") from error
+
+
+def boot() -> bytes | None:
+    """What tells this boot, and this pid namespace, from every other. None where that can't be known or
+    processes can't be held: /proc is missing, hidden, or another namespace's, or pidfd_open(2) is refused."""
+    try:
+        if os.readlink(b"/proc/self") != b"%d" % os.getpid():
+            return None
+        os.close(os.pidfd_open(os.getpid()))
+        boot_id = _read(b"/proc/sys/kernel/random/boot_id", 64).strip()
+        return b"%s/%d" % (boot_id, look(1).start_ticks) if boot_id else None
+    except OSError:
+        return None
+
+
+def ticks_now() -> int:
+    """Now, as /proc/PID/stat would have it."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * TICKS_PER_S // 1_000_000_000
+
+
+def seconds_since(ticks: int) -> float:
+    """How long ago that was; not more than it was, although ticks are cut off."""
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (ticks + 1) / TICKS_PER_S)
+
+
+def hold(pid: int, start_ticks: int) -> int | None:
+    """A pidfd of the process with this pid that was started then, None if there is none any more.
+    Raises OSError.
+
+    It is opened first and asked about afterwards: if that pid still is the process of then, it was when
+    the descriptor was opened."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError as error:
+        # EINVAL: the number is a thread's now, or none at all.
+        if error.errno in (errno.ESRCH, errno.EINVAL):
+            return None
+        raise
+    try:
+        same = look(pid).start_ticks == start_ticks
+    except OSError as error:
+        os.close(fd)
+        if error.errno in (errno.ENOENT, errno.ESRCH):
+            return None
+        raise
+    if same:
+        return fd
+    os.close(fd)
+    return None
+
+
+def is_running(pid: int, start_ticks: int) -> bool:
+    """Whether that process is there, if only as a zombie. Raises OSError (EACCES: it can't be known)."""
+    try:
+        return look(pid).start_ticks == start_ticks
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESRCH):
+            return False
+        raise
+
+
+def is_child(pid: int) -> bool:
+    """Whether it is a child of this process. Raises OSError."""
+    return look(pid).parent == os.getpid()
+
+
+def find_orphan(
+    start_ticks: int, folder: tuple[int, int] | None, pipe: tuple[int, int], standard_fd: int
+) -> tuple[int, int] | None:
+    """(pid, start) of the one orphan that was started within a second from then and has this pipe as its
+    stdin or stdout, or is in this folder without having the pipe's other end. None if there is none, or
+    more than one."""
+    reapers = _reapers()
+    found = []
+    for name in os.listdir(b"/proc"):
+        try:
+            seen = look(int(name))
+            in_time = 0 <= seen.start_ticks - start_ticks <= TICKS_PER_S
+            if in_time and seen.parent in reapers and _is_there(name, folder, pipe, standard_fd):
+                found.append((int(name), seen.start_ticks))
+        except (OSError, ValueError):
+            continue
+    return found[0] if len(found) == 1 else None
+
+
+def _reapers() -> set[int]:
+    """Who may have got a dead process' children: PID 1, and whoever stands above us."""
+    above = {1}
+    pid = os.getpid()
+    try:
+        while pid > 0:
+            above.add(pid)
+            pid = look(pid).parent
+    except OSError:
+        pass
+    return above
+
+
+def _is_there(name: bytes, folder: tuple[int, int] | None, pipe: tuple[int, int], standard_fd: int) -> bool:
+    """Raises OSError."""
+    if b"./notify" in _read(b"/proc/" + name + b"/cmdline", 4096).split(b"\0"):
+        return False
+    if _has_as(name, standard_fd, pipe):
+        return True
+    at = os.stat(b"/proc/" + name + b"/cwd")
+    return (at.st_dev, at.st_ino) == folder and not _has_as(name, 1 - standard_fd, pipe)
+
+
+def _has_as(name: bytes, fd: int, pipe: tuple[int, int]) -> bool:
+    try:
+        found = os.stat(b"/proc/%s/fd/%d" % (name, fd))
+    except FileNotFoundError:
+        return False
+    return stat.S_ISFIFO(found.st_mode) and (found.st_dev, found.st_ino) == pipe
+
+
+def find_pipe(pid: int, identity: tuple[int, int], likely_fd: int) -> int | None:
+    """An O_PATH descriptor of that pipe if the process has it open, looked for at `likely_fd` first.
+    Raises OSError (EACCES: it is not ours to look at).
+
+    O_PATH opens nothing: a device or a named fifo that is found there is left in peace."""
+    folder = b"/proc/%d/fd/" % pid
+    names = os.listdir(folder)
+    names.sort(key=lambda name: name != b"%d" % likely_fd)
+    for name in names:
+        try:
+            fd = os.open(folder + name, os.O_PATH | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        found = os.fstat(fd)
+        if stat.S_ISFIFO(found.st_mode) and (found.st_dev, found.st_ino) == identity:
+            return fd
+        os.close(fd)
+    return None
+
+
+def _read(name: bytes, most_bytes: int) -> bytes:
+    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, most_bytes)
+    finally:
+        os.close(fd)
