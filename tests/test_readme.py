@@ -57,6 +57,11 @@ ROWS: dict[str, tuple[str, ...]] = {
         "core/test_service.py::test_a_failed_start_costs_one_warning_and_a_wait*",
     ),
     "the second between starts": ("daemon/test_supervise.py::test_a_time_set_back_does_not_stop_a_service",),
+    "svscan or supervise killed": (
+        "oracle/test_supervise.py::*differs-taken-over-after-a-kill]",
+        "daemon/test_adoption.py::test_a_service_and_its_logger_go_on",
+        "daemon/test_adoption.py::test_supervise_takes_over_as_well",
+    ),
     "control during a start's second": ("oracle/test_supervise.py::*differs-told-in-its-first-second]",),
     "letters that come together": ("oracle/test_supervise.py::*differs-told-to-leave-and-then-up]",),
     "TERM or INT to svscan": (

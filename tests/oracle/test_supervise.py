@@ -329,6 +329,11 @@ SCENARIOS = [
         "up a\nfirst=$(pid a)\nkill -9 $(child supervise)\nkill $first\n"
         "until_true has_child supervise\nagain a $first\nsvstat a",
         daemon="supervise a\nsupervise a",
+        differs="what the dead one ran is known to the next, which cannot know its exit code and says so",
+        theirs=Shows(stderr=b"Killed\n"),
+        ours=Shows(
+            stderr=re.compile(rb"Killed\nsupervise: warning: exit code of a \(pid N\) is unknown: .*\n")
+        ),
     ),
     sees("what-it-is-to"),
     sees("odd-variables", env={b"ODD": b"\xff\xfe=\n", "EMPTY": "", "LC_ALL": "C"}),
