@@ -212,3 +212,91 @@ def test_the_containers_environment_is_the_services(services: Services) -> None:
     for shells_own in ("PWD", "OLDPWD", "SHLVL", "_"):
         got.pop(shells_own, None)
     assert {name: value.encode("latin-1") for name, value in got.items()} == wanted
+
+
+SAYS_ITS_PID = "echo $$; trap 'echo last words; exit' TERM; while :; do sleep 0.1; done"
+
+
+def lives(container: Container, services: Services, log: Path) -> None:
+    """A service `a` is started, logs, is restarted, goes down and up, and ends in order."""
+    eventually(lambda: log.read_text().endswith("\n"), f"a first line; it said {container.said!r}")
+    pid = services.up("a")
+    services.svc("-t", "a")
+    services.up("a", pid)
+    services.svc("-d", "a")
+    eventually(lambda: services.pid("a") == 0)
+    assert services.state("a").startswith("down ")
+    services.svc("-u", "a")
+    pid = services.up("a")
+    assert services.state("a").startswith(f"up (pid {pid}) ")
+    eventually(lambda: log.read_text().endswith(f"{pid}\n"))
+    assert container.stop() == 0
+    assert log.read_text().endswith("last words\n")
+
+
+WITHOUT_PROC = "umount -l /proc"
+EMPTY_DEV = "mount -t tmpfs -o size=4k none /dev"
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        WITHOUT_PROC,
+        "mount -t tmpfs none /proc",
+        EMPTY_DEV,
+        "exec <&-",
+        "exec >&-",
+        f"{WITHOUT_PROC}; {EMPTY_DEV}; exec <&-",
+        f"{WITHOUT_PROC}; {EMPTY_DEV}; exec <&- >&-",
+    ],
+)
+@pytest.mark.parametrize("option", [(), ("--log-stdout",)], ids=["", "log-stdout"])
+def test_it_needs_neither_proc_nor_dev_nor_streams(
+    services: Services, setup: str, option: tuple[str, ...]
+) -> None:
+    services.make("a", SAYS_ITS_PID, log="exec cat >>log")
+    services.make("b", "echo b runs >&2; exec sleep 1000")
+    with Container("svscan", *option, services.folder, setup=setup) as container:
+        container.line(b"b runs")
+        lives(container, services, services.folder / "a/log/log")
+        assert b"warning" not in container.said + container.rest()
+
+
+def with_supervise_elsewhere(services: Services, root: Path) -> tuple[Path, str]:
+    """`a` and its logger have their `supervise` and log in a place that can be written to. Returns the log, and
+    what makes all else read-only."""
+    writable = root / "writable"
+    writable.mkdir(mode=0o777)
+    writable.chmod(0o777)
+    folder = services.prepare("a", SAYS_ITS_PID, log=f"exec cat >>{writable}/log")
+    (folder / "supervise").symlink_to(writable / "a")
+    (folder / "log/supervise").symlink_to(writable / "a-log")
+    folder.rename(services.folder / "a")
+    return writable / "log", f"mount --bind {writable} {writable}; mount -o remount,bind,ro /"
+
+
+def test_everything_read_only_but_what_supervise_leads_to(services: Services, tmp_path: Path) -> None:
+    log, read_only = with_supervise_elsewhere(services, tmp_path)
+    with Container("svscan", services.folder, setup=f"{read_only}; ! touch {tmp_path}/x") as container:
+        lives(container, services, log)
+        assert container.rest().splitlines()[1:] == []
+
+
+AS_A_USER = ("setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "--inh-caps", "-all")
+
+
+def test_pid_1_need_not_be_root(reachable: Path) -> None:
+    services = Services(reachable)
+    log, read_only = with_supervise_elsewhere(services, reachable)
+    with Container("svscan", services.folder, setup=read_only, wrap=AS_A_USER) as container:
+        assert container.line(b"svscan") == b"svscan: warning: unable to bring lo up: permission denied"
+        lives(container, services, log)
+        assert b"svscan" not in container.rest()
+    assert (reachable / "writable/a/status").stat().st_uid == 12345
+
+
+def test_a_user_namespace(services: Services) -> None:
+    services.make("a", SAYS_ITS_PID, log="exec cat >>log")
+    with Container("svscan", services.folder, unshared=("--user", "--map-root-user")) as container:
+        lives(container, services, services.folder / "a/log/log")
+        assert container.rest() == b""
