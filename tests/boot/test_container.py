@@ -13,6 +13,8 @@ from support.containers import Container, blocks, parent
 from support.processes import environment, eventually, run
 from support.services import Daemon, Services, svscan
 
+import svpy
+
 pytestmark = pytest.mark.skipif(bool(why := namespaces.missing()), reason=why)
 
 STOPPING = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR, signal.SIGRTMIN + 3]
@@ -263,8 +265,8 @@ def test_it_needs_neither_proc_nor_dev_nor_streams(
 
 
 def with_supervise_elsewhere(services: Services, root: Path) -> tuple[Path, str]:
-    """`a` and its logger have their `supervise` and log in a place that can be written to. Returns the log, and
-    what makes all else read-only."""
+    """`a` and its logger have their `supervise` and log in a place that can be written to. Returns the log,
+    and what makes all else read-only."""
     writable = root / "writable"
     writable.mkdir(mode=0o777)
     writable.chmod(0o777)
@@ -300,3 +302,78 @@ def test_a_user_namespace(services: Services) -> None:
     with Container("svscan", services.folder, unshared=("--user", "--map-root-user")) as container:
         lives(container, services, services.folder / "a/log/log")
         assert container.rest() == b""
+
+
+def inside(container: Container, script: str) -> None:
+    """A shell command among the container's mounts."""
+    done = run("nsenter", "-t", str(container.init_pid), "-m", "--", "sh", "-ec", script)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_folder_that_becomes_read_only_ends_nothing(services: Services) -> None:
+    """Its service runs on, is started again and obeys; its status is published when that can be again."""
+    folder = services.make("a", SAYS_ITS_PID)
+    services.make("b")
+    with Container("svscan", services.folder) as container:
+        pid = services.up("a")
+        supervise = folder / "supervise"
+        inside(container, f"mount --bind {supervise} {supervise}; mount -o remount,bind,ro {supervise}")
+        services.svc("-t", "a")
+        container.line(b"last words")
+        said = container.line()
+        assert said == b"svscan: warning: unable to open a/supervise/status.new: read-only file system"
+        eventually(lambda: container.line().isdigit())
+        assert services.pid("a") == pid, "the old status"
+        other = services.up("b")
+        services.svc("-t", "b")
+        services.up("b", other)
+        services.svc("-d", "a")
+        container.line(b"last words")
+        inside(container, f"umount {supervise}")
+        eventually(lambda: services.pid("a") == 0)
+        assert services.state("a").startswith("down ")
+        assert container.stop() == 0
+
+
+IMAGE = f"""
+root={{}}
+mount -t tmpfs none $root
+for link in bin lib lib64 sbin; do [ ! -L /$link ] || ln -s usr/$link $root/$link; done
+for folder in /usr {sys.base_prefix} {sys.prefix} {Path(svpy.__file__).parent}; do
+    mkdir -p $root$folder
+    mount --rbind $folder $root$folder
+done
+mkdir -p $root/service/a/log $root/run
+for half in a a/log; do ln -s /run/$(echo $half | tr / -) $root/service/$half/supervise; done
+cat >$root/service/a/run <<'RUN'
+#!/bin/sh
+trap 'echo last words; exit' TERM
+echo "in $container"
+while :; do sleep 0.1; done
+RUN
+printf '#!/bin/sh\\nexec cat >&2\\n' >$root/service/a/log/run
+chmod +x $root/service/a/run $root/service/a/log/run
+mount -t tmpfs none $root/run
+mount -o remount,ro $root
+"""
+"""What a container is made of: a read-only root, /run, and nothing in /proc, /sys, /dev and /tmp, which are
+not there."""
+
+
+def test_a_container_needs_nothing_else(tmp_path: Path) -> None:
+    """`ENTRYPOINT ["svscan", "/service"]`, started as with `--read-only --tmpfs /run`."""
+    root = tmp_path / "root"
+    root.mkdir()
+    with Container(
+        "svscan", "/service", setup=IMAGE.format(root), wrap=("chroot", root),
+        env=environment(container="oci"),
+    ) as container:  # fmt: skip
+        assert container.line() == b"in oci"
+        within = ("nsenter", "-t", str(container.init_pid), "-m", "-r", "--", "env")
+        said = run(*within, "svstat", "/service/a", "/service/a/log").stdout
+        assert [line.split()[1] for line in said.splitlines()] == [b"up", b"up"]
+        assert not {b"proc", b"sys", b"dev", b"etc"} & set(run(*within, "ls", "/").stdout.split())
+        run(*within, "svc", "-t", "/service/a")
+        assert [container.line(), container.line()] == [b"last words", b"in oci"]
+        assert container.stop() == 0
+        assert container.rest() == b"last words\n"
