@@ -149,7 +149,7 @@ class Init:
             self._warn(b"unable to end all processes with KILL: going on without them")
 
     def _nothing_runs(self, most_s: float) -> bool:
-        return any(not machine.has_children() for _ in self._turns(most_s))
+        return any(not machine.has_children() for _ in self._turns({}, most_s))
 
     def _close_down(self, order: Order) -> None:
         pid = self._start(rules.CLOSE_DOWN, rules.ENDS[order])
@@ -194,17 +194,17 @@ class Init:
 
     def _code_of(self, pid: int, most_s: float, *heeded: int) -> int | None:
         """The exit code of a child, minus its signal's number, or None if that takes too long."""
-        for ended in self._turns(most_s, *heeded):
-            if pid in ended:
-                return ended[pid]
+        for ended in self._turns({pid: pid}, most_s, *heeded):
+            for _, code in ended:
+                return code
         return None
 
-    def _turns(self, most_s: float, *heeded: int) -> Iterator[dict[int, int]]:
-        """What was reaped, at once and whenever something may have ended, for so long or until one of
-        `heeded` asked for the machine's end."""
+    def _turns(self, ours: dict[int, int], most_s: float, *heeded: int) -> Iterator[list[tuple[int, int]]]:
+        """What was reaped of `ours`, at once and whenever something may have ended, for so long or until one
+        of `heeded` asked for the machine's end."""
         until = time.monotonic() + most_s
         while self._order is None or not heeded:
-            yield dict(reap())
+            yield reap(ours)[0]
             left_s = until - time.monotonic()
             if left_s <= 0:
                 return

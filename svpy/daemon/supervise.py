@@ -64,7 +64,8 @@ async def _listen(supervisor: Supervisor, stopper: Stopper, pair: Pair, heard: s
     while True:
         for number in heard.take():
             if number == signal.SIGCHLD:
-                supervisor.reap()
+                while supervisor.reap():
+                    pass
             else:
                 pair.stop()
                 stopper.wake(pair)

@@ -2,7 +2,8 @@
 
 Rules of this module:
 
-- one waiter: SIGCHLD, then waitpid until nothing is left; whatever was not ours is reaped too;
+- one waiter: SIGCHLD, then waitpid until nothing is left; whatever was not ours is reaped too, and however
+  much of that there is, everything else has its turn;
 - what the supervise before this one left when it died (daemon/adoption.py) is watched and signalled through
   pidfds, all in one set;
 - before a script is started, and when it was, the lock says so, for the one after us (core/record.py);
@@ -38,6 +39,9 @@ from svpy.system.waiting import Readable
 
 CONTROL_READ_BYTES = 4096
 """What one turn takes from one fifo; a flooded one has to wait for the others after it."""
+
+REAPED_AT_ONCE = 5000
+"""What one turn takes of a flood of children, some 15 ms."""
 
 SPARE_DESCRIPTORS = 16
 """Below the limit, and never used for one more folder: publishing a status takes one."""
@@ -133,12 +137,13 @@ class Supervisor:
         """The same as if `letters` had come through the control fifo, as a message of its own."""
         self.tell(hosted, machine.Command(now(), END + letters + END))
 
-    def reap(self) -> None:
-        """Take the exit of every child that ended."""
-        # Whose they were is asked before anything is started: that may get the pid of one of them.
-        for hosted, code in [(self._by_pid.pop(pid, None), code) for pid, code in reap()]:
-            if hosted is not None:
-                self.tell(hosted, machine.Exited(now(), code, self._is_essential(hosted)))
+    def reap(self) -> int:
+        """Take the exits of children that ended. Returns how many: until it is 0 there may be more."""
+        # All are taken before anything is started: that may get the pid of one of them.
+        ended, taken = reap(self._by_pid, REAPED_AT_ONCE)
+        for hosted, code in ended:
+            self.tell(hosted, machine.Exited(now(), code, self._is_essential(hosted)))
+        return taken
 
     def _is_essential(self, hosted: Hosted) -> bool:
         return self.end_all is not None and folders.leads_somewhere(machine.ESSENTIAL, hosted.folder_fd)

@@ -40,6 +40,10 @@ which five hundred links are being made is not to be scanned five hundred times.
 SIGNALLED = 128
 """What svscan exits with, plus the signal that killed an essential service."""
 
+REAP_INTERVAL_S = 0.001
+"""Between two looks for children that ended, when there were some: a turn of trio for each of a flood of
+orphans would take ten times what reaping it takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -111,18 +115,28 @@ class Svscan:
         return self._ending
 
     async def _listen(self, heard: signals.Heard) -> None:
-        # Whatever executed us may have left us its children.
-        self._supervisor.reap()
         loop = self._supervisor.loops.join(b"signals", heard.nudge)
         while True:
             loop.turn()
             for number in heard.take():
                 self._heard(number)
-            await trio.lowlevel.wait_readable(heard.fd)
+            # Also before the first SIGCHLD: whatever executed us may have left us its children.
+            began = trio.current_time()
+            if self._supervisor.reap():
+                await self._let_more_end(began + REAP_INTERVAL_S)
+            else:
+                await trio.lowlevel.wait_readable(heard.fd)
+
+    async def _let_more_end(self, next_look: float) -> None:
+        """Held back, the signals of children that end meanwhile do not even wake us."""
+        signals.hold_back(signal.SIGCHLD)
+        try:
+            await trio.sleep_until(next_look)
+        finally:
+            signals.let_in(signal.SIGCHLD)
 
     def _heard(self, number: int) -> None:
         if number == signal.SIGCHLD:
-            self._supervisor.reap()
             return
         order = self._orders.get(number, Order.SCAN)
         if order is Order.SCAN:

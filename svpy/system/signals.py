@@ -74,6 +74,11 @@ def hold_back(*numbers: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
 
+def let_in(*numbers: int) -> None:
+    """These wait no longer; what came meanwhile is heard now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
 class Heard:
     """From its making to `close`, the signals that came, each once until it is taken.
 

@@ -14,7 +14,7 @@ from support.services import Services, script
 from svpy.core import service as machine
 from svpy.core.status import decode, state_word
 from svpy.daemon import svscan
-from svpy.daemon.hosted import Place, Refused
+from svpy.daemon.hosted import Hosted, Place, Refused
 from svpy.daemon.pair import Pair
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import folders, signals, waiting
@@ -114,6 +114,15 @@ async def test_a_signal_that_is_not_allowed_is_told_and_costs_nothing_else(
     assert hosted.service.left
 
 
+def ended(monkeypatch: pytest.MonkeyPatch, *children: tuple[int, int]) -> None:
+    """From now on these have ended whenever it is asked: (pid, exit code) each."""
+
+    def reap(ours: dict[int, Hosted], most: int) -> tuple[list[tuple[Hosted, int]], int]:
+        return [(ours.pop(pid), code) for pid, code in children if pid in ours], len(children)
+
+    monkeypatch.setattr("svpy.daemon.supervisor.reap", reap)
+
+
 async def test_a_pid_that_is_used_again_at_once(
     services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,10 +135,10 @@ async def test_a_pid_that_is_used_again_at_once(
     monkeypatch.setattr(signals, "send", lambda pid, name: None)
     a, b = (hosting.host(place(folder), nothing) for folder in (first, second))
     assert (a.service.pid, b.service.pid) == (11, 12)
-    monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(11, 0), (12, 0)])
+    ended(monkeypatch, (11, 0), (12, 0))
     hosting.reap()
     assert (a.service.pid, b.service.pid) == (12, 0)
-    monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(12, 0)])
+    ended(monkeypatch, (12, 0))
     for hosted in (a, b):
         hosting.command(hosted, b"x")
     hosting.reap()
@@ -178,7 +187,7 @@ async def test_what_is_started_with_which_descriptors(
     del started[:]
     hosting.command(pair.logger, b"d")
     hosting.command(pair.service, b"d")
-    monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(101, 0), (103, 0)])
+    ended(monkeypatch, (101, 0), (103, 0))
     hosting.reap()
     assert started == [notify, of_service, (b"stop", 0, writing), of_service]
     assert (folder / "supervise").stat().st_mode & 0o777 == 0o700
@@ -186,7 +195,7 @@ async def test_what_is_started_with_which_descriptors(
         assert (folder / "supervise/log").stat().st_mode & 0o777 == 0o700
     hosting.command(pair.logger, b"x")
     hosting.command(pair.service, b"x")
-    monkeypatch.setattr("svpy.daemon.supervisor.reap", lambda: [(103, 0)])
+    ended(monkeypatch, (103, 0))
     hosting.reap()
     assert pair.is_gone()
     del started[:]
@@ -217,7 +226,7 @@ async def test_a_word_stands_there_before_its_status_and_is_published_late_with_
 
     with monkeypatch.context() as patch:
         patch.setattr(folders, "replace", full)
-        patch.setattr("svpy.daemon.supervisor.reap", lambda: [(101, 100)])
+        ended(patch, (101, 100))
         hosting.reap()
     assert tried == [b"supervise/state", b"supervise/status"]
     hosting.publish_late()

@@ -6,7 +6,7 @@ import errno
 import os
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -116,7 +116,38 @@ def test_a_failed_start_changes_nothing(start: Start) -> None:
     assert failure.value.errno == errno.ENOENT
     assert os.getcwd() == "/"
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == OURS
-    assert reap() == []
+    assert reap({}, 1) == ([], 0)
+
+
+def ended_child(ends: Callable[[], object]) -> int:
+    """A child of the test's own that waits to be reaped."""
+    pid = os.fork()
+    if pid == 0:
+        ends()
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pid
+
+
+def test_ours_are_told_from_others() -> None:
+    first = ended_child(lambda: os._exit(3))
+    ended_child(lambda: os._exit(4))
+    second = ended_child(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    ours = {first: "first", second: "second", 1: "runs"}
+    ended, taken = reap(ours, 100)
+    assert (sorted(ended), taken) == ([("first", 3), ("second", -signal.SIGKILL)], 3)
+    assert ours == {1: "runs"}
+
+
+def test_a_flood_is_taken_in_parts() -> None:
+    last = [ended_child(lambda: os._exit(5)) for _ in range(3)][-1]
+    ours = {last: "last"}
+    assert [reap(ours, 2), reap(ours, 2), reap(ours, 2)] == [([], 2), ([("last", 5)], 1), ([], 0)]
+
+
+def test_a_pid_that_is_used_twice_in_one_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    children = iter([(11, 0x300), (11, 0x400), (0, 0)])
+    monkeypatch.setattr(os, "waitpid", lambda pid, options: next(children))
+    assert reap({11: "first"}, 100) == ([("first", 3)], 2)
 
 
 def test_a_run_without_an_interpreter_line(start: Start) -> None:
