@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.manager import Listener
+from support.manager import Listener, hanging
 from support.processes import TooLate, environment, eventually, run
 from support.services import Daemon, Services, descriptors, svscan
 
@@ -108,23 +108,6 @@ def test_who_is_not_meant_by_the_watchdog_does_not_answer(services: Services, tm
         listener.close()
 
 
-HANGS = """
-import sys
-import trio
-from svpy.daemon import pair, supervisor, svscan
-from svpy.commands import svscan as command
-
-{owner} = {module}.{owner}
-once = {owner}.{loop}
-async def hang(self, *words):
-    try:
-        with trio.move_on_after({after_s}):
-            await once(self, *words)
-    finally:
-        await trio.sleep_forever()
-{owner}.{loop} = hang
-command.main()
-"""
 LOOPS = [
     ("supervisor", "Supervisor", "obey", "control"),
     ("supervisor", "Supervisor", "wake", "clock"),
@@ -139,7 +122,7 @@ def test_a_loop_that_turns_no_more_is_told_of_by_silence(
     services: Services, listener: Listener, module: str, owner: str, loop: str, name: str
 ) -> None:
     services.make("a")
-    program = HANGS.format(module=module, owner=owner, loop=loop, after_s=3 * WATCHDOG_S)
+    program = hanging(module, owner, loop, after_s=3 * WATCHDOG_S)
     command = (sys.executable, "-I", "-c", program, services.folder)
     with Daemon(*command, env=environment(**listener.env)) as daemon:
         heard = listener.until("READY=1")

@@ -22,6 +22,14 @@ POWERED_OFF = -signal.SIGINT
 """What reboot(2) makes of it, in the eyes of who waits."""
 
 
+class CannotBoot(Exception):
+    """What systemd needs is refused here; the text says what."""
+
+
+_REFUSED = 77
+"""own-systemd's exit code for it."""
+
+
 def why_not() -> str:
     """Why there can be no systemd here, or nothing."""
     if reason := namespaces.missing("systemctl", "systemd-analyze"):
@@ -71,7 +79,8 @@ class Booted(Running):
 
     def _is_up(self) -> bool:
         if self.process.poll() is not None:
-            raise AssertionError(f"no systemd; it said {self.rest()!r}")
+            error = CannotBoot if self.process.returncode == _REFUSED else AssertionError
+            raise error(f"no systemd: {self.rest().decode(errors='replace').strip()}")
         self.init_pid = next(iter(namespaces.children(self.pid)), 0)
         if not self.init_pid or Path(f"/proc/{self.init_pid}/comm").read_text() != "systemd\n":
             return False

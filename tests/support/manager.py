@@ -1,4 +1,4 @@
-"""A service manager that only listens: sd_notify's other end."""
+"""A service manager that only listens, sd_notify's other end; and a svscan that is to fall silent."""
 
 from __future__ import annotations
 
@@ -8,6 +8,29 @@ import time
 from pathlib import Path
 
 from support.processes import DEADLINE_S, TooLate
+
+_HANGS = """
+import sys
+import trio
+from svpy.daemon import pair, supervisor, svscan
+from svpy.commands import svscan as command
+
+{owner} = {module}.{owner}
+once = {owner}.{loop}
+async def hang(self, *words):
+    try:
+        with trio.move_on_after({after_s}):
+            await once(self, *words)
+    finally:
+        await trio.sleep_forever()
+{owner}.{loop} = hang
+command.main()
+"""
+
+
+def hanging(module: str, owner: str, loop: str, after_s: float) -> str:
+    """A svscan, as a program, of which one loop does nothing more some time after it began."""
+    return _HANGS.format(module=module, owner=owner, loop=loop, after_s=after_s)
 
 
 class Listener:
