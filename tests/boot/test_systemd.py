@@ -159,7 +159,7 @@ def test_a_stop_ends_whatever_a_service_does(unit: Unit, services: Services) -> 
 
 
 def test_a_killed_svscan_takes_no_service_with_it(unit: Unit, services: Services) -> None:
-    """Seven times: no limit is in the way."""
+    """Seven times: no limit is in the way. The next svscan has them as if it had started them itself."""
     unit.settings("RestartSec=50ms")
     services.make("a", log="exec cat >lines")
     unit.do("start")
@@ -170,6 +170,11 @@ def test_a_killed_svscan_takes_no_service_with_it(unit: Unit, services: Services
         svscan = unit.pid(since=svscan)
         assert unit.show("NRestarts") == str(time_killed)
         assert all(map(unit.machine.alive, pids))
+        unit.until_shows("StatusText", "1 service, 1 up; 1 logger, 1 up")
+        assert [services.pid("a"), services.pid("a/log")] == pids
+    assert len(unit.processes()) == 3
+    unit.do("stop")
+    assert unit.processes() == []
 
 
 def test_the_watchdog_is_answered_by_an_idle_svscan(unit: Unit, services: Services) -> None:
