@@ -20,14 +20,14 @@ from svpy.core import scan
 from svpy.core.errors import one_line
 from svpy.core.manager import status
 from svpy.core.orders import SVSCAN, Order
-from svpy.core.shutdown import Deadline
+from svpy.core.shutdown import Deadline, Late
 from svpy.core.svscanwords import PLAIN, Words
 from svpy.daemon.hosted import Hosted, Refused
 from svpy.daemon.pair import Pair, Stopper
 from svpy.daemon.relay import Relay
 from svpy.daemon.report import Report
 from svpy.daemon.supervisor import Supervisor
-from svpy.system import changes, folders, signals
+from svpy.system import changes, folders, leftovers, signals
 from svpy.system.notify import Manager
 from svpy.system.tell import because
 
@@ -36,6 +36,10 @@ SCANNING = b"scan"
 REST_S = 0.01
 """Between two scans that changes asked for, and four times what the last one took: a folder in
 which five hundred links are being made is not to be scanned five hundred times."""
+
+SWEEP_S = 2.0
+SWEEP_REST_S = 0.001
+"""How long what is left at the end is killed and killed again, and how long it has to die each time."""
 
 SIGNALLED = 128
 """What svscan exits with, plus the signal that killed an essential service."""
@@ -81,6 +85,8 @@ class Svscan:
         self._deadline = Deadline()
         if Order.STOP in orders.values():
             supervisor.end_all = self._end_with
+        sweeps = words.stop_timeout_s is not None and supervisor.end_all is not None
+        self._cgroup = leftovers.own_cgroup() if sweeps else None
 
     async def run(self) -> Ending:
         """Until everything was stopped in order."""
@@ -105,6 +111,7 @@ class Svscan:
                 if self._relay is not None:
                     self._relay.be_impatient()
                 await self._stopper.stop(self._pairs.values(), self._deadline)
+                await self._sweep()
                 if self._relay is not None:
                     await self._relay.drain()
                 nursery.cancel_scope.cancel()
@@ -158,6 +165,20 @@ class Svscan:
             if self._words.stop_timeout_s is not None:
                 self._deadline = Deadline(trio.current_time() + self._words.stop_timeout_s)
             self._stop_asked.set()
+
+    async def _sweep(self) -> None:
+        """If all had to end by a deadline that has passed, kill what is left of them and theirs, as long as
+        that helps: so a stop ends. Whoever ends a machine has more to do, and does this later."""
+        assert self._ending is not None
+        is_late = self._deadline.late(trio.current_time()) is not Late.NOT
+        if not is_late or self._ending.order is not Order.STOP:
+            return
+        killed: set[int] = set()
+        with trio.move_on_after(SWEEP_S):
+            while leftovers.kill(self._cgroup, killed):
+                await trio.sleep(SWEEP_REST_S)
+        if killed:
+            self._supervisor.warn(b"killed %d processes that services left behind" % len(killed))
 
     def _end_with(self, essential: Hosted, code: int) -> None:
         how = b"exited with %d" % code if code >= 0 else b"was killed by signal %d" % -code

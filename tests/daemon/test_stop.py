@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from support.processes import TooLate, eventually
+from support.processes import Running, TooLate, eventually
 from support.services import Daemon, Services, alive, script, svscan
 from support.watched import renames_into
 
@@ -400,3 +402,151 @@ def test_who_ends_in_time_does_not_wait_for_the_deadline(services: Services) -> 
         services.up("a/log")
         assert daemon.stop() == 0
         assert daemon.rest() == b""
+
+
+# What is left.
+
+
+def stopping(services: Services, **options: object) -> Daemon:
+    """svscan with a deadline."""
+    return Daemon("svscan", "--stop-timeout", "0.3", services.folder, **options)
+
+
+def pid_in(path: Path) -> int:
+    eventually(lambda: path.read_text().endswith("\n"), f"a pid in {path}")
+    return int(path.read_text())
+
+
+LEAVES = "setsid sh -c '(sleep 1000 & echo $! >left); sleep 1000 & echo $! >beside; wait' &\n"
+
+
+def test_what_services_left_behind_is_killed_after_the_deadline(services: Services) -> None:
+    """In sessions of their own, without a parent; and loggers read to the end first."""
+    new = services.prepare("a", run=LEAVES + DEAF)
+    fifo(new)
+    folder = new.rename(services.folder / "a")
+    with stopping(services) as daemon:
+        daemon.line(b"deaf")
+        pids = [pid_in(folder / name) for name in ("left", "beside")]
+        assert all(map(alive, pids))
+        assert daemon.stop() == 0
+        assert [alive(pid) for pid in pids] == [False, False]
+        assert re.fullmatch(
+            rb"svscan: warning: killing a: it did not end in time\n"
+            rb"svscan: warning: killed \d processes that services left behind\n",
+            daemon.rest(),
+        )
+
+
+def test_what_services_left_behind_is_nobodys_business_when_all_end_in_time(services: Services) -> None:
+    folder = services.make("a", run=LEAVES + "echo ready >&2; exec sleep 1000")
+    with Daemon("svscan", "--stop-timeout", "60", services.folder) as daemon:
+        daemon.line(b"ready")
+        pids = [pid_in(folder / name) for name in ("left", "beside")]
+        assert daemon.stop() == 0
+        assert all(map(alive, pids))
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+
+FORKS_AND_ENDS = f"""#!{sys.executable} -I
+import os, sys
+if len(sys.argv) == 1:
+    if os.fork():
+        os.execv("/bin/sh", ["sh", "-c", {DEAF!r}])
+    os.setsid()
+    os.execv(sys.executable, [sys.executable, "-I", os.path.abspath("run"), "chain-of-forks"])
+print("forked", flush=True)
+while True:
+    if os.fork():
+        os._exit(0)
+"""
+
+
+def test_what_forks_and_ends_all_the_time_is_killed(services: Services) -> None:
+    """Its pid is another one whenever it is looked at."""
+    new = services.prepare("a", run=FORKS_AND_ENDS)
+    fifo(new)
+    new.rename(services.folder / "a")
+
+    with stopping(services) as daemon:
+        daemon.line(b"deaf")
+        daemon.line(b"forked")
+        assert daemon.stop() == 0
+        assert b"killed " in daemon.rest(), "its output has ended: nobody holds it any more"
+
+
+CGROUP2 = next((Path(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()
+                if line.split()[2] == "cgroup2"), None)  # fmt: skip
+
+
+@pytest.fixture
+def cgroup() -> Iterator[Path]:
+    """A cgroup of cgroup2, with another below it. What is in them at the end is killed."""
+    if CGROUP2 is None:
+        pytest.skip("no cgroup2 is mounted")
+    folder = CGROUP2 / f"svpy-test-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"cgroup2 cannot be written: {error}")
+    try:
+        (folder / "below").mkdir()
+        yield folder
+    finally:
+        (folder / "cgroup.kill").write_text("1")
+        eventually(lambda: "populated 0" in (folder / "cgroup.events").read_text())
+        (folder / "below").rmdir()
+        folder.rmdir()
+
+
+def in_cgroup(folder: Path) -> Callable[[], None]:
+    """What a child does to enter it before it begins."""
+
+    def enter() -> None:
+        (folder / "cgroup.procs").write_text("0")
+
+    return enter
+
+
+@pytest.mark.parametrize("before", [None, "", "below"], ids=["alone", "beside another", "above another"])
+def test_the_rest_of_a_cgroup_is_killed_if_it_is_our_own(
+    services: Services, cgroup: Path, before: str | None
+) -> None:
+    """It is if nobody else was in it when svscan began."""
+    deaf(services)
+    with ExitStack() as others:
+        if before is not None:
+            others.enter_context(Running("sleep", "1000", preexec_fn=in_cgroup(cgroup / before)))
+        with stopping(services, preexec_fn=in_cgroup(cgroup)) as daemon:
+            daemon.line(b"deaf")
+            there = [
+                others.enter_context(Running("sleep", "1000", preexec_fn=in_cgroup(cgroup / name)))
+                for name in ("", "below")
+            ]
+            assert daemon.stop() == 0
+        if before is None:
+            assert [other.wait() for other in there] == [-signal.SIGKILL] * 2
+        else:
+            assert all(other.process.poll() is None for other in there)
+
+
+def test_a_cgroup_that_the_service_manager_delegated_is_our_own(services: Services, cgroup: Path) -> None:
+    """To the main process of its unit, as SYSTEMD_EXEC_PID says; whoever was in it before."""
+    deaf(services)
+    try:
+        os.setxattr(cgroup, "user.delegate", b"1")
+    except OSError as error:
+        pytest.skip(f"cgroups have no attributes here: {error}")
+    begin = 'SYSTEMD_EXEC_PID=$(($$ + $1)); export SYSTEMD_EXEC_PID; exec svscan --stop-timeout 0.3 "$2"'
+    for offset in (1, 0):
+        with Running("sleep", "1000", preexec_fn=in_cgroup(cgroup)) as other:
+            with Daemon(
+                "sh", "-c", begin, "sh", str(offset), services.folder, preexec_fn=in_cgroup(cgroup)
+            ) as daemon:
+                daemon.line(b"deaf")
+                assert daemon.stop() == 0
+            if offset:
+                assert other.process.poll() is None
+            else:
+                assert other.wait() == -signal.SIGKILL

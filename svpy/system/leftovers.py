@@ -1,0 +1,206 @@
+"""What is left of all that we started, and of all that these started: found and killed.
+
+Rules of this module:
+
+- our own are our descendants (orphans become our children, see system/orphans.py), and whoever else is in our
+  cgroup, if that is our own;
+- a cgroup is our own if nobody else was in it when we began, or if the service manager says that it is: it
+  has delegated it to the unit of which we are the main process;
+- a process is held by a pidfd, and then looked at again, before it is killed: its pid may be someone else's
+  by now;
+- as PID 1 all others are ours, and the kernel kills them at once: none of them can fork and escape.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+from svpy.system import environment
+
+_STATE, _PARENT, _THREADS = 0, 1, 17
+_MOUNTED_ROOT, _MOUNT_POINT = 3, 4
+_PART_BYTES = 1 << 16
+_HERE = b"0::"
+_DELEGATED = "user.delegate"
+_MAIN_PROCESS = b"SYSTEMD_EXEC_PID=%d"
+
+
+def kill(cgroup: bytes | None, killed: set[int]) -> bool:
+    """KILL to all that is left, once; who lived is put into `killed`. Returns whether there was anyone, dead
+    or alive: one that ended while it was looked at may have forked before, and what was killed takes a
+    moment to die."""
+    left = _kill_descendants(killed)
+    if os.getpid() == 1:
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    if cgroup is not None:
+        left |= _kill_in(cgroup, killed)
+    return left
+
+
+def _kill_descendants(killed: set[int]) -> bool:
+    parents = [os.getpid()]
+    ours = set(parents)
+    left = False
+    while parents:
+        for pid in _children(parents.pop()):
+            left = True
+            if pid not in ours and _kill_if(pid, lambda pid: _is_child_of(pid, ours)):
+                killed.add(pid)
+                ours.add(pid)
+                parents.append(pid)
+    return left
+
+
+def _children(pid: int) -> list[int]:
+    """The children of all its threads, as far as they can be read."""
+    children = []
+    for task in _names(b"/proc/%d/task" % pid):
+        children += _numbers(b"/proc/%d/task/%s/children" % (pid, task))
+    return children
+
+
+def _kill_if(pid: int, ours: Callable[[int], bool]) -> bool:
+    """KILL to a process if it lives and is ours. Returns whether it was."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        if not ours(pid):
+            return False
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except PermissionError:
+        # It has become another user, as whom we may not kill: it is left all the same.
+        pass
+    except OSError:
+        return False
+    finally:
+        os.close(pidfd)
+    return True
+
+
+def _is_child_of(pid: int, parents: set[int]) -> bool:
+    """Whether it lives, and one of these is its parent."""
+    fields = _stat(pid)
+    return _lives(fields) and int(fields[_PARENT]) in parents
+
+
+def _stat(pid: int) -> list[bytes]:
+    """/proc/PID/stat from its third field on, proc(5); nothing if there is no such process."""
+    return _read(b"/proc/%d/stat" % pid).rpartition(b")")[2].split()
+
+
+def _lives(fields: list[bytes]) -> bool:
+    """A process whose first thread has ended before the others is called a zombie, too."""
+    return bool(fields) and (fields[_STATE] not in b"ZX" or int(fields[_THREADS]) > 1)
+
+
+def own_cgroup() -> bytes | None:
+    """The folder of the cgroup we are in, if it is our own. To be asked before anything is started."""
+    folder = _cgroup()
+    if folder is None or not (_is_alone_in(folder) or _is_delegated(folder)):
+        return None
+    return folder
+
+
+def _is_alone_in(cgroup: bytes) -> bool:
+    others = [number for below in _below(cgroup) for number in _numbers(below + b"/cgroup.procs")]
+    return _numbers(cgroup + b"/cgroup.procs") == [os.getpid()] and not others
+
+
+def _is_delegated(cgroup: bytes) -> bool:
+    if _MAIN_PROCESS % os.getpid() not in environment.inherited():
+        return False
+    try:
+        return os.getxattr(cgroup, _DELEGATED) == b"1"
+    except OSError:
+        return False
+
+
+def _cgroup() -> bytes | None:
+    """Where the cgroup that we are in is mounted; only cgroup2, in which there is but one."""
+    path = _path()
+    for line in _read(b"/proc/self/mountinfo").splitlines():
+        mounted, _, kind = line.partition(b" - ")
+        fields = mounted.split()
+        if path and kind.startswith(b"cgroup2 ") and len(fields) > _MOUNT_POINT:
+            folder = fields[_MOUNT_POINT] + path.removeprefix(fields[_MOUNTED_ROOT].rstrip(b"/"))
+            # However a namespace shows it: it is ours if we are in it.
+            if os.getpid() in _numbers(folder + b"/cgroup.procs"):
+                return folder.rstrip(b"/")
+    return None
+
+
+def _kill_in(cgroup: bytes, killed: set[int]) -> bool:
+    """Everyone but us in it, and below it."""
+    line = _HERE + _path()
+    others = set(_numbers(cgroup + b"/cgroup.procs")) - {0, os.getpid()}
+    killed |= {pid for pid in others if _kill_if(pid, lambda pid: _is_in(pid, line))}
+    for below in _below(cgroup):
+        in_it = set(_numbers(below + b"/cgroup.procs"))
+        if in_it:
+            _write(below + b"/cgroup.kill", b"1")
+        killed |= in_it
+        others |= in_it
+    return bool(others)
+
+
+def _path() -> bytes:
+    """Our cgroup's path in the hierarchy of cgroup2, as we see it; empty if there is none."""
+    lines = _read(b"/proc/self/cgroup").splitlines()
+    return next((line[len(_HERE) :] for line in lines if line.startswith(_HERE)), b"")
+
+
+def _is_in(pid: int, line: bytes) -> bool:
+    return _lives(_stat(pid)) and line in _read(b"/proc/%d/cgroup" % pid).splitlines()
+
+
+def _below(cgroup: bytes) -> Iterator[bytes]:
+    """All cgroups below it."""
+    for name in _names(cgroup):
+        below = cgroup + b"/" + name
+        if os.path.isdir(below):
+            yield below
+            yield from _below(below)
+
+
+def _names(folder: bytes) -> list[bytes]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _numbers(path: bytes) -> list[int]:
+    return [int(word) for word in _read(path).split()]
+
+
+def _read(path: bytes) -> bytes:
+    """All of a file of the kernel's; nothing if it cannot be read."""
+    parts = []
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while part := os.read(fd, _PART_BYTES):
+                parts.append(part)
+        finally:
+            os.close(fd)
+    except OSError:
+        return b""
+    return b"".join(parts)
+
+
+def _write(path: bytes, data: bytes) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, data)
+        finally:
+            os.close(fd)
+    except OSError:
+        pass
