@@ -57,10 +57,14 @@ def test_lintian_finds_nothing_that_is_not_explained(built: Callable[[str], Path
         pytest.skip("lintian is not installed")
     changes = next(built(NOW).parent.glob("*.changes"))
     done = run(
-        "lintian", "--allow-root", "--display-info", "--pedantic", "--fail-on", "error,warning,info,pedantic",
-        changes, env={"PATH": os.defpath, "HOME": "/nowhere", "LC_ALL": "C.UTF-8"}, timeout=300,
+        "lintian", "--allow-root", "--display-info", "--pedantic", changes,
+        env={"PATH": os.defpath, "HOME": "/nowhere", "LC_ALL": "C.UTF-8"}, timeout=300,
     )  # fmt: skip
-    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+    # sysvinit starts it from /etc/inittab, again and again, not from /etc/init.d. Not in lintian-overrides:
+    # Debian 13 knows no such tag and takes an override of it for an error.
+    expected = b"package-supports-alternative-init-but-no-init.d-script"
+    found = [line for line in done.stdout.splitlines() if expected not in line]
+    assert (done.returncode, found) == (0, []), done.stderr
 
 
 @pytest.fixture(scope="module")
