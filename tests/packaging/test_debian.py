@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from support import package
 from support.minimal import Minimal
-from support.package import TREE
+from support.package import RUN, TREE, Lines, files
 from support.processes import eventually, run
+from support.services import script
 
 import svpy
 from svpy.core.catalogue import COMMANDS, DAEMONS
@@ -23,7 +24,6 @@ PROJECT = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]
 NAMES = sorted(name.decode() for name in (*COMMANDS, b"svpy"))
 PAGES = sorted(path.name for path in (TREE / "man").glob("*.[78]"))
 NOW, NEXT = svpy.__version__, svpy.__version__ + "+next"
-RUN = "#!/bin/sh\necho started\nexec 2>&1\ni=0\nwhile :; do i=$((i + 1)); echo $i; sleep 0.05; done\n"
 
 Install = Callable[[str], str]
 
@@ -103,53 +103,15 @@ def test_everything_is_in_its_place(unpacked: Path) -> None:
     assert os.access(examples / "qmail-send/run", os.X_OK)
 
 
-def files(host: Minimal) -> set[str]:
-    """All there is in the root, but for what the kernel makes, and dpkg's own notes."""
-    skip = "-path /proc -o -path /dev -o -path /tmp -o -path /run -o -path /var/lib/dpkg -o -path /var/log"
-    done = host.run("sh", "-c", f"find / \\( {skip} \\) -prune -o -print", timeout=120)
-    return set(done.stdout.decode().splitlines())
-
-
-def add_service(host: Minimal) -> None:
-    """A service `lines` that numbers its lines, with a logger, in /service."""
-    folder = host.root / "srv/lines"
-    (folder / "log").mkdir(parents=True)
-    for path, text in ((folder / "run", RUN), (folder / "log/run", "#!/bin/sh\nexec multilog t ./main\n")):
-        path.write_text(text)
-        path.chmod(0o755)
-    (host.root / "etc/service/lines").symlink_to("/srv/lines")
-
-
 def start(host: Minimal) -> int:
     """svscan, as an inittab would start it. Returns its pid, as it is inside."""
-    host.run("sh", "-c", "setsid svscan /service >/var/log/svscan 2>&1 & echo $! >/run/pid")
-    wait_up(host)
+    host.command("sh", "-c", "setsid svscan /service >/var/log/svscan 2>&1 & echo $! >/run/pid")
     return int((host.root / "run/pid").read_text())
-
-
-def wait_up(host: Minimal) -> None:
-    eventually(lambda: all(pids(host)) and logged(host), "the service and its logger up")
-
-
-def pids(host: Minimal) -> list[int]:
-    """Those of the service and its logger, 0 for one that is down."""
-    folders = (host.root / "srv/lines", host.root / "srv/lines/log")
-    return [int.from_bytes((path / "supervise/status").read_bytes()[12:16], "little") for path in folders]
-
-
-def logged(host: Minimal) -> list[bytes]:
-    """The numbers logged so far."""
-    lines = (host.root / "srv/lines/log/main/current").read_bytes().split(b"\n")[:-1]
-    return [line[26:] for line in lines]
-
-
-def last(host: Minimal) -> int:
-    return int(logged(host)[-1])
 
 
 def names(host: Minimal) -> list[str]:
     """Of all processes inside."""
-    done = host.run("sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null")
+    done = host.command("sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null")
     return done.stdout.decode().split()
 
 
@@ -159,13 +121,13 @@ def test_installed_it_works_and_purged_it_leaves_nothing(host: Minimal, install:
     assert "warning" not in said.lower()
     assert os.readlink(host.root / "service") == "etc/service"
 
-    done = host.run("svpy")
+    done = host.command("svpy")
     assert done.returncode == 0 and done.stdout.startswith(f"svpy {NOW}: ".encode())
     for name in NAMES:
-        done = host.run(name, "--help")
+        done = host.command(name, "--help")
         assert (done.returncode, done.stderr) == (0, b""), name
         assert done.stdout.startswith(name.encode())
-    chain = host.run(
+    chain = host.command(
         "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "softlimit", "-o20", "true"
     )
     assert (chain.returncode, chain.stderr) == (0, b"")
@@ -173,14 +135,15 @@ def test_installed_it_works_and_purged_it_leaves_nothing(host: Minimal, install:
     compiled = {path.parent.parent / (path.name.split(".")[0] + ".py") for path in placed.rglob("*.pyc")}
     assert compiled == set(placed.rglob("*.py"))
 
-    add_service(host)
+    lines = Lines(host.root)
     svscan = start(host)
-    assert host.run("svstat", "/service/lines").stdout.startswith(b"/service/lines: up (pid ")
+    lines.wait_up()
+    assert host.command("svstat", "/service/lines").stdout.startswith(b"/service/lines: up (pid ")
 
     package.dpkg(host, "--remove", "svpy")
     assert not Path(host.root, f"proc/{svscan}").exists()
     assert not {"svscan", "multilog"} & {*names(host)}, "it left something running"
-    assert logged(host), "it removed a log"
+    assert lines.logged(), "it removed a log"
 
     package.dpkg(host, "--purge", "svpy")
     ours = {path for path in files(host) - before if not path.startswith(("/srv/lines", "/etc/service"))}
@@ -206,7 +169,7 @@ def test_a_service_folder_that_is_there_is_left_alone(host: Minimal, install: In
 def test_what_cannot_be_replaced_leaves_the_package_configured(host: Minimal, install: Install) -> None:
     install(NOW)
     (host.root / "usr/bin/svpy").write_text("#!/bin/sh\necho svpy: fatal: broken >&2\nexit 111\n")
-    done = host.run("/var/lib/dpkg/info/svpy.postinst", "configure", NOW)
+    done = host.command("/var/lib/dpkg/info/svpy.postinst", "configure", NOW)
     assert done.returncode == 0
     assert done.stderr.endswith(
         b"svpy: fatal: broken\nsvpy: warning: what could not be replaced goes on as it was\n"
@@ -223,7 +186,7 @@ def test_beside_another_supervisor_nothing_is_enabled(host: Minimal, install: In
         said = install(NOW)
         assert f"svpy.service is not enabled, for services are supervised already: {other} (pid " in said
         assert not wants.is_symlink()
-        host.run("sh", "-c", f"kill $(grep -lx {other} /proc/[0-9]*/comm | cut -d/ -f3)")
+        host.command("sh", "-c", f"kill $(grep -lx {other} /proc/[0-9]*/comm | cut -d/ -f3)")
     package.dpkg(host, "--purge", "svpy")
     said = install(NOW)
     assert "supervised already" not in said
@@ -239,13 +202,13 @@ def test_daemontools_makes_room(host: Minimal, install: Install) -> None:
         "Package: daemontools-run\nVersion: 1:0.76-8.1\nArchitecture: all\n"
         "Maintainer: Nobody <nobody@example.org>\nDescription: stands for the real one\n"
     )
-    assert host.run("dpkg-deb", "-b", "/tmp/daemontools-run", "/tmp/old.deb").returncode == 0
+    assert host.command("dpkg-deb", "-b", "/tmp/daemontools-run", "/tmp/old.deb").returncode == 0
     package.dpkg(host, "--install", "/tmp/old.deb")
     install(NOW)
-    done = host.run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "daemontools*", "svpy")
+    done = host.command("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "daemontools*", "svpy")
     assert b"daemontools-run installed" not in done.stdout
     assert b"svpy installed\n" in done.stdout
-    assert host.run("svscan", "--help").stdout.startswith(b"svscan ")
+    assert host.command("svscan", "--help").stdout.startswith(b"svscan ")
 
 
 def test_what_is_pid_1_is_not_removed(host: Minimal, install: Install) -> None:
@@ -253,24 +216,31 @@ def test_what_is_pid_1_is_not_removed(host: Minimal, install: Install) -> None:
     as_pid_1 = "mount -t proc proc /proc && exec svscan /service"
     with host.running("unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-c", as_pid_1):
         eventually(lambda: "svscan" in names(host))
-        pid = host.run("sh", "-c", "grep -lx svscan /proc/[0-9]*/comm | cut -d/ -f3").stdout.decode().strip()
+        pid = (
+            host.command("sh", "-c", "grep -lx svscan /proc/[0-9]*/comm | cut -d/ -f3")
+            .stdout.decode()
+            .strip()
+        )
         enter = ("nsenter", "-t", pid, "-m", "-p", "-r", "-w", "--")
-        done = host.run(*enter, "dpkg", "--remove", "svpy")
+        done = host.command(*enter, "dpkg", "--remove", "svpy")
         assert done.returncode != 0
         assert b"svpy: unable to remove svpy: svscan is PID 1 here\n" in done.stderr
-        assert host.run(*enter, "svc", "--help").returncode == 0
-        host.run("kill", "-KILL", pid)
+        assert host.command(*enter, "svc", "--help").returncode == 0
+        host.command("kill", "-KILL", pid)
 
 
 def test_what_runs_in_a_chroot_is_not_stopped_from_outside(host: Minimal, install: Install) -> None:
     install(NOW)
     inner = "/tmp/inner"
     bound = "bin lib lib64 usr etc dev proc run"
-    made = host.run("sh", "-ec", f"mkdir -p {inner}/service; cd {inner}; "
+    made = host.command("sh", "-ec", f"mkdir -p {inner}/service; cd {inner}; "
                     f"for name in {bound}; do mkdir $name; mount --rbind /$name $name; done")  # fmt: skip
     assert made.returncode == 0, made.stderr
-    host.run("sh", "-c", f"setsid chroot {inner} svscan /service >/dev/null 2>&1 & echo $! >/run/pid")
+    service = host.root / inner.lstrip("/") / "service/a"
+    service.mkdir()
+    script(service / "run", "echo >ready; exec sleep 1000")
+    host.command("sh", "-c", f"setsid chroot {inner} svscan /service >/dev/null 2>&1 & echo $! >/run/pid")
     pid = int((host.root / "run/pid").read_text())
-    eventually(lambda: (host.root / f"proc/{pid}/comm").read_text() == "svscan\n")
+    eventually((service / "ready").exists, "its service")
     package.dpkg(host, "--remove", "svpy")
     assert (host.root / f"proc/{pid}/comm").read_text() == "svscan\n"

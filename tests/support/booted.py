@@ -1,4 +1,5 @@
-"""systemd as PID 1 of a namespace, over the machine's own root and with svpy's units (boot/own-systemd)."""
+"""systemd as PID 1 of a namespace, over the machine's own root and with svpy's units, or over another root as
+it is (boot/own-systemd)."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from support.processes import BIN, Running, eventually, run
 
 TESTS = Path(__file__).parent.parent
 UNITS = TESTS.parent / "units"
-SYSTEMD = Path("/lib/systemd/systemd")
+MACHINE = Path("/")
 OFF = signal.SIGRTMIN + 4
 """systemd powers off: in a namespace it ends."""
 POWERED_OFF = -signal.SIGINT
@@ -30,12 +31,13 @@ _REFUSED = 77
 """own-systemd's exit code for it."""
 
 
-def why_not() -> str:
-    """Why there can be no systemd here, or nothing."""
-    if reason := namespaces.missing("systemctl", "systemd-analyze"):
+def why_not(over: Path = MACHINE) -> str:
+    """Why there can be no systemd over that root, or nothing."""
+    if reason := namespaces.missing():
         return reason
-    if not SYSTEMD.exists():
-        return f"needs {SYSTEMD}, which is not installed"
+    for program in ("lib/systemd/systemd", "usr/bin/systemctl", "usr/bin/systemd-analyze"):
+        if not (over / program).exists():
+            return f"needs {over / program}, which is not installed"
     try:
         _folder_of_its_own("svpy-try").rmdir()
     except OSError as error:
@@ -60,13 +62,14 @@ def _folder_of_its_own(name: str) -> Path:
 class Booted(Running):
     """`with Booted() as machine: …`: systemd, idle. What it says on its console is in `said`."""
 
-    def __init__(self) -> None:
+    def __init__(self, over: Path = MACHINE) -> None:
         self._new = Path(tempfile.mkdtemp(prefix="svpy-systemd-"))
         self._cgroup = _folder_of_its_own("svpy-boot")
         enter = 'echo 0 >"$0/cgroup.procs"; exec "$@"'
         super().__init__(
             *("sh", "-c", enter, self._cgroup, *namespaces.UNSHARE, "--cgroup"),
-            *(TESTS / "boot/own-systemd", self._new, BIN, UNITS),
+            *(TESTS / "boot/own-systemd", self._new, over),
+            *((BIN, UNITS) if over == MACHINE else ()),
             start_new_session=True,
         )
         try:

@@ -45,8 +45,8 @@ def missing(*programs: str) -> str:
 
 
 class Minimal:
-    """`with Minimal(folder) as host: host.run("dpkg", …)`. `folder` must be empty; its PID 1 is a shell that
-    reaps whatever comes."""
+    """`with Minimal(folder) as host: host.command("dpkg", …)`. `folder` must be empty; its PID 1 is a shell
+    that reaps whatever comes."""
 
     def __init__(self, folder: Path) -> None:
         self.outside = Running(
@@ -72,7 +72,7 @@ class Minimal:
         """The words that run a command inside, as root."""
         return ("nsenter", "-t", str(self.pid), "-m", "-n", "-p", "-u", "-i", "-r", "-w", "--", *argv)
 
-    def run(self, *argv: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
+    def command(self, *argv: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
         """Run a command inside, to its end."""
         return run(*self.inside(*argv), **{"env": ENVIRONMENT, **options})
 

@@ -7,14 +7,19 @@ import re
 import shutil
 from pathlib import Path
 
-from support.minimal import Minimal
-from support.processes import run
+from support.booted import Booted
+from support.minimal import ENVIRONMENT, Minimal
+from support.processes import eventually, run
+from support.services import script
 
 TREE = Path(__file__).resolve().parent.parent.parent
 OURS = ("svpy", "debian", "packaging", "units", "man", "service", "README.md", "CHANGELOG.md", "LICENSE")
 """What the package is made of."""
 NOT_OURS = ("__pycache__", "svpy.debhelper.log", "debhelper-build-stamp", "files")
 _BUILD_S = 300
+
+
+RUN = "#!/bin/sh\necho started\nexec 2>&1\ni=0\nwhile :; do i=$((i + 1)); echo $i; sleep 0.05; done\n"
 
 
 def missing() -> str:
@@ -65,9 +70,45 @@ def _raise_version(tree: Path, wanted: str) -> None:
     module.write_text(re.sub('__version__ = ".*"', f'__version__ = "{wanted}"', module.read_text()))
 
 
-def dpkg(host: Minimal, *words: str) -> str:
-    """dpkg in a minimal root, which must succeed. Returns what was said."""
-    done = host.run("dpkg", "--force-confdef", *words, timeout=120)
+def dpkg(host: Minimal | Booted, *words: str) -> str:
+    """dpkg in a root apart, which must succeed. Returns what was said."""
+    done = host.command("dpkg", "--force-confdef", *words, env=ENVIRONMENT, timeout=120)
     said = (done.stdout + done.stderr).decode()
     assert done.returncode == 0, said
     return said
+
+
+def files(host: Minimal | Booted) -> set[str]:
+    """All there is in the root, but for what the kernel makes, and dpkg's own notes."""
+    others = ("/proc", "/sys", "/dev", "/tmp", "/run", "/var/lib/dpkg", "/var/log")
+    skip = " -o ".join(f"-path {folder}" for folder in others)
+    done = host.command("sh", "-c", f"find / \\( {skip} \\) -prune -o -print", timeout=120)
+    return set(done.stdout.decode().splitlines())
+
+
+class Lines:
+    """A service `lines` in a root's /service that numbers its lines, and its logger."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "srv/lines"
+        (self.folder / "log").mkdir(parents=True)
+        script(self.folder / "run", RUN)
+        script(self.folder / "log/run", "#!/bin/sh\nexec multilog t ./main\n")
+        (root / "etc/service/lines").symlink_to("/srv/lines")
+
+    def pids(self) -> list[int]:
+        """Those of the service and its logger, 0 for one that is down."""
+        status = (path / "supervise/status" for path in (self.folder, self.folder / "log"))
+        return [int.from_bytes(path.read_bytes()[12:16], "little") for path in status]
+
+    def logged(self) -> list[bytes]:
+        """The lines logged so far, without their labels."""
+        lines = (self.folder / "log/main/current").read_bytes().split(b"\n")[:-1]
+        return [line[26:] for line in lines]
+
+    def last(self) -> int:
+        """The last number."""
+        return int(self.logged()[-1])
+
+    def wait_up(self) -> None:
+        eventually(lambda: all(self.pids()) and len(self.logged()) > 1, "the service and its logger up")
