@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from svpy.core.control import Addressing
 from svpy.core.errors import error_text, one_line
 from svpy.core.record import SIZE_BYTES, Record, decode, encode, may_be_overwritten
 from svpy.core.service import SERVICE_FOLDER, Scripts, Service
-from svpy.system import folders
+from svpy.system import descriptors, folders
 from svpy.system.supervised import SERVICE
 
 
@@ -44,6 +45,7 @@ class Hosted:
     `stdin_fd` and `stdout_fd` are what its run gets as 0 and 1; they are the owner's and not closed
     here. `left` is called once, when supervising has ended and everything is closed; `ended` whenever a
     process of it has ended, before another is started.
+    `has_files` says that `supervise/` is there: nothing is published without.
     `unpublished` says that the status file is behind, `has_word` that the state file has a word.
     `logger` is the one that shares the folder, if there is one: its letters come through this one's
     fifo too.
@@ -59,6 +61,7 @@ class Hosted:
         "control_fd",
         "ended",
         "folder_fd",
+        "has_files",
         "has_word",
         "is_logger",
         "left",
@@ -86,6 +89,9 @@ class Hosted:
         self.stdout_fd = stdout_fd
         self.unpublished = False
         self.has_word = False
+        self.has_files = True
+        self._records = False
+        self.record: Record | None = None
         self.unrecorded = False
         self.stopping = False
         self.pidfd = -1
@@ -111,11 +117,11 @@ class Hosted:
                 folders.make_folder(place.supervise, here)
             control = place.supervise + b"/control"
             what, part = b"unable to acquire ", b"/" + self.lock_name
-            self.lock_fd = self._keep(folders.lock(self.lock_name, here))
-            self._records, self.record = read_record(self.lock_fd)
-            what, part = b"unable to read ", b"/" + control
-            # Opened for both: with a writer of our own a fifo never comes to its end.
-            self.control_fd = self._keep(folders.open_fifo(control, here, os.O_RDWR))
+            self.has_files = self._lock()
+            if self.has_files:
+                what, part = b"unable to read ", b"/" + control
+                # Opened for both: with a writer of our own a fifo never comes to its end.
+                self.control_fd = self._keep(folders.open_fifo(control, here, os.O_RDWR))
         except OSError as error:
             raise self.refused(what, part, error) from error
         self.service = Service(normally_up, place.earliest_mono_s, place.scripts)
@@ -124,6 +130,8 @@ class Hosted:
         """Let svok and svstat know that this folder is supervised. Raises Refused, with all still open.
 
         To be called when the status is published: clients look at once."""
+        if not self.has_files:
+            return
         name = self._supervise + b"/ok"
         try:
             self._keep(folders.open_fifo(name, self.folder_fd, os.O_RDONLY))
@@ -157,6 +165,27 @@ class Hosted:
         """Supervising ends in order: there is nothing to go on with. Raises OSError."""
         if self._records:
             folders.empty(self.lock_fd)
+
+    def _lock(self) -> bool:
+        """Returns whether there are files in `supervise/`, or can be. Raises OSError.
+
+        Where they can't because the filesystem is read-only, as a container's may be, the service runs
+        nevertheless: the folder is locked in place of the file, and control is a pipe that nobody finds."""
+        try:
+            self.lock_fd = self._keep(folders.lock(self.lock_name, self.folder_fd))
+        except OSError as error:
+            cannot_be_made = error.errno in (errno.EROFS, errno.ENOENT)
+            if not (cannot_be_made and folders.is_read_only(self.folder_fd)):
+                raise
+            # A logger in its service's folder finds that locked by the service.
+            if self._supervise == SERVICE:
+                self._keep(folders.lock_folder(self.folder_fd))
+            control = descriptors.Pipe()
+            self.control_fd = self._keep(control.read_fd)
+            self._keep(control.write_fd)
+            return False
+        self._records, self.record = read_record(self.lock_fd)
+        return True
 
     def _keep(self, fd: int) -> int:
         self._fds += (fd,)

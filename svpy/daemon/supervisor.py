@@ -102,6 +102,8 @@ class Supervisor:
             raise
         if left_behind is None:
             self._record(hosted, 0, 0, b"")
+        if not hosted.has_files:
+            self.warn(because(b"unable to let svc control " + hosted.name, OSError(errno.EROFS, "supervise")))
         hosted.left = left
         return hosted
 
@@ -312,6 +314,8 @@ class Supervisor:
 
     def _try_to_publish(self, hosted: Hosted, status: bytes, word: bytes) -> folders.NotPublished | None:
         trouble = None
+        if not hosted.has_files:
+            return None
         # One that is over is taken back: what follows it may have the same 18 bytes.
         if word or hosted.has_word:
             trouble = _not_replaced(hosted, hosted.state_name, encode_state(status, word))

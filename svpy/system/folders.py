@@ -122,6 +122,26 @@ def lock(name: bytes, folder_fd: int) -> int:
     return fd
 
 
+def lock_folder(folder_fd: int) -> int:
+    """Lock the folder itself, where no file can be made in it. Raises OSError (EAGAIN: held)."""
+    fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def is_read_only(folder_fd: int) -> bool:
+    """Whether its filesystem is, or was mounted so. Raises OSError."""
+    fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
+    try:
+        return bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY)
+    finally:
+        os.close(fd)
+
+
 def open_lock(name: bytes, folder_fd: int) -> int:
     """Open a lock file to read, without locking it. Raises OSError."""
     return os.open(name, os.O_RDONLY | _OWN, dir_fd=folder_fd)

@@ -11,7 +11,7 @@ import pytest
 from support import namespaces
 from support.containers import Container, blocks, parent
 from support.processes import environment, eventually, run
-from support.services import Daemon, Services, svscan
+from support.services import Daemon, Services, script, svscan
 
 import svpy
 
@@ -216,6 +216,7 @@ def test_the_containers_environment_is_the_services(services: Services) -> None:
     assert {name: value.encode("latin-1") for name, value in got.items()} == wanted
 
 
+READ_ONLY = "mount --bind {0} {0}; mount -o remount,bind,ro {0}"
 SAYS_ITS_PID = "echo $$; trap 'echo last words; exit' TERM; while :; do sleep 0.1; done"
 
 
@@ -282,6 +283,43 @@ def test_everything_read_only_but_what_supervise_leads_to(services: Services, tm
     with Container("svscan", services.folder, setup=f"{read_only}; ! touch {tmp_path}/x") as container:
         lives(container, services, log)
         assert container.rest().splitlines()[1:] == []
+
+
+def test_a_service_runs_where_nothing_can_be_written(services: Services) -> None:
+    """It and its logger are started again, and end in order; there is nothing to control them through."""
+    services.make(
+        "a", "echo a $$; trap 'echo last words; exit' TERM; while :; do sleep 0.1; done", log="cat >&2"
+    )
+    folder = services.prepare("b", "echo b runs; exec sleep 1000")
+    script(folder / "log", "cat >&2")
+    folder.rename(services.folder / "b")
+    (services.make("c", "echo c runs >&2; exec sleep 1000") / "supervise").mkdir()
+    with Container("svscan", services.folder, setup=READ_ONLY.format(services.folder)) as container:
+        pid = 0
+        until = {b"a runs", b"b runs", b"c runs"}
+        said = []
+        while until:
+            said.append(container.line())
+            if said[-1].startswith(b"a "):
+                pid = int(said[-1].split()[1])
+                said[-1] = b"a runs"
+            until.discard(said[-1])
+        warnings = [line for line in said if b"warning" in line]
+        assert warnings == [
+            b"svscan: warning: unable to let svc control %s: read-only file system" % name
+            for name in (b"a/log", b"a", b"b", b"b", b"c")
+        ]
+        run("nsenter", "-t", str(container.init_pid), "-p", "-m", "--", "kill", str(pid))
+        assert container.line() == b"last words"
+        assert container.line().startswith(b"a ")
+        assert services.state("a") == "unable to open supervise/ok: file does not exist"
+        enter = ("nsenter", "-t", str(container.init_pid), "-m", "--")
+        with Daemon(*enter, "svscan", services.folder) as other:
+            assert other.line(b" a/s").endswith(b"unable to acquire a/supervise/lock: temporary failure")
+            assert other.stop() == 0
+        assert container.stop() == 0
+        assert container.rest() == b"last words\n"
+    assert list(services.folder.glob("*/supervise/*")) == []
 
 
 AS_A_USER = ("setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "--inh-caps", "-all")
