@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from errno import EACCES, EAGAIN, ENOENT
 
 import pytest
@@ -19,6 +20,7 @@ from svpy.core.service import (
     STOP,
     Action,
     Command,
+    EndAll,
     Event,
     Exited,
     Instant,
@@ -28,6 +30,7 @@ from svpy.core.service import (
     Opened,
     Publish,
     ReadTimeout,
+    Resumed,
     Service,
     Signal,
     Spawn,
@@ -37,6 +40,7 @@ from svpy.core.service import (
     Warn,
     Woke,
 )
+from svpy.core.status import decode
 
 
 def at(mono_s: float) -> Instant:
@@ -466,6 +470,155 @@ def test_a_logger_that_is_a_file_has_no_other_scripts() -> None:
     assert service.handle(Exited(at(2)))[-1] == Spawn((b"log",))
 
 
+STARTED_AT = at(3)
+
+
+def left_behind(status: Publish | None, pid: int = 7, script: bytes = RUN, **more: object) -> Resumed:
+    """What is found at 5 of a process that was started at 3, and the status that was published last."""
+    known = None if status is None else decode(status.status)
+    word = b"" if status is None else status.word
+    return Resumed(at(5), pid, script, STARTED_AT, status=known, word=word, **{"running": True, **more})  # type: ignore[arg-type]
+
+
+def resumed(event: Resumed, normally_up: bool = True) -> tuple[Service, list[Action]]:
+    service = Service(normally_up)
+    return service, service.handle(event)
+
+
+UNKNOWN = Warn(b"exit code of ", b" (pid 7) is unknown: another supervise had started it")
+
+GOES_ON: list[Publish] = [
+    published(3, 7, b"u"),
+    published(3, 7, b"d"),
+    published(3, 7, b"\0"),
+    published(3, 7, b"u", paused=True),
+]
+
+
+@pytest.mark.parametrize("before", GOES_ON, ids=str)
+@pytest.mark.parametrize("normally_up", [True, False])
+def test_what_still_runs_is_as_it_was(before: Publish, normally_up: bool) -> None:
+    service, actions = resumed(left_behind(before), normally_up)
+    reads = [ReadTimeout()] if before.status[17:] == b"d" else []
+    assert actions == [before, *reads]
+    assert service.handle(Woke(at(5))) == []
+    assert service.handle(Command(at(6), b"c"))[0] == CONT
+
+
+@pytest.mark.parametrize("want", [b"u", b"d", b"\0"])
+@pytest.mark.parametrize("since_s", [5, 3.5])
+def test_an_end_without_a_code(want: bytes, since_s: float) -> None:
+    service, _ = resumed(left_behind(published(3, 7, want)))
+    then = {b"u": [Spawn()] if since_s > 4 else [WakeAt(4)]}.get(want, [])
+    assert service.handle(Exited(at(since_s), None)) == [published(since_s, 0, want), UNKNOWN, *then]
+
+
+def test_a_start_whose_end_nobody_saw_is_begun_again() -> None:
+    for want in (b"u", b"\0"):
+        service, actions = resumed(left_behind(published(3, 7, want, word=b"starting"), script=START))
+        assert actions == [published(3, 7, want, word=b"starting")]
+        assert service.handle(Exited(at(5), None)) == [published(5, 0, want), UNKNOWN, FIRST]
+    service, _ = resumed(left_behind(published(3, 7, b"d", word=b"starting"), script=START, has_stop=True))
+    assert service.handle(Exited(at(5), None)) == [published(5, 0, b"d"), UNKNOWN, STOP_SCRIPT]
+
+
+def test_a_child_of_our_own_has_its_code() -> None:
+    service, _ = resumed(left_behind(published(3, 7, b"u")))
+    assert service.handle(Exited(at(5), 100)) == [published(5, 0, b"d", word=b"failed")]
+
+
+def test_a_stop_that_still_runs() -> None:
+    for want, then in ((b"d", []), (b"u", [FIRST])):
+        before = published(3, 7, want, word=b"stopping")
+        service, actions = resumed(left_behind(before, script=STOP, has_stop=True))
+        assert actions == [before, ReadTimeout()]
+        assert service.handle(Exited(at(5), None)) == [published(5, 0, want), UNKNOWN, *then]
+
+
+def test_a_run_that_ends_because_of_a_down_from_before_is_stopped() -> None:
+    service, _ = resumed(left_behind(published(3, 7, b"d"), has_stop=True))
+    assert service.handle(Exited(at(5), None)) == [published(5, 0, b"d"), UNKNOWN, STOP_SCRIPT]
+
+
+def test_a_start_that_was_not_published_any_more_is_known_by_its_record() -> None:
+    for before in (published(2, 0, b"u"), published(2, 6, b"u"), None):
+        service, actions = resumed(left_behind(before))
+        assert actions == [published(3, 7, b"u")]
+        assert service.handle(Woke(at(5))) == []
+
+
+DOWN_AND: list[tuple[Publish, bytes, list[Action]]] = [
+    (published(4, 0, b"u"), RUN, [Spawn()]),
+    (published(4, 0, b"u"), STOP, [FIRST]),
+    (published(4, 0, b"u"), b"", [FIRST]),
+    (published(4, 0, b"d"), RUN, []),
+    (published(4, 0, b"\0"), RUN, []),
+    (published(4, 0, b"u", word=b"starting"), START, [IF_THERE]),
+    (published(4, 0, b"\0", word=b"starting"), START, [IF_THERE]),
+    (published(4, 0, b"d", word=b"failed"), RUN, []),
+    (published(4, 0, b"\0", word=b"started"), START, []),
+]
+
+
+@pytest.mark.parametrize(("before", "script", "then"), DOWN_AND, ids=str)
+def test_what_was_down_goes_on_from_there(before: Publish, script: bytes, then: list[Action]) -> None:
+    event = left_behind(before, 7 if script else 0, script, running=False)
+    service, actions = resumed(event)
+    assert actions == [before]
+    assert service.handle(Woke(at(5))) == then
+
+
+def test_the_second_since_its_last_start_is_kept() -> None:
+    event = left_behind(published(4, 0, b"u"), running=False)
+    service = Service(normally_up=True)
+    service.handle(replace(event, at=at(3.5)))
+    assert service.handle(Woke(at(3.5))) == [WakeAt(4)]
+    assert service.handle(Woke(at(4))) == [Spawn()]
+
+
+def test_a_start_in_the_future_is_none() -> None:
+    service = Service(normally_up=True)
+    service.handle(replace(left_behind(published(4, 0, b"u"), running=False), started=at(9000)))
+    assert service.handle(Woke(at(5))) == [WakeAt(6)]
+
+
+def test_a_stop_that_was_due_is_done_and_one_that_was_done_is_not() -> None:
+    for script, then in ((RUN, [STOP_SCRIPT]), (STOP, [])):
+        event = left_behind(published(4, 0, b"d"), script=script, running=False, has_stop=True)
+        service, _ = resumed(event)
+        assert service.handle(Woke(at(5))) == then
+
+
+def test_what_was_wanted_of_one_that_was_about_to_be_left_is_over() -> None:
+    for running in (True, False):
+        event = left_behind(published(3, 7, b"d"), running=running, leaving=True)
+        service, actions = resumed(event)
+        assert actions == [published(3, 7, b"u")]
+        assert service.handle(Exited(at(5), None)) == [published(5, 0, b"u"), UNKNOWN, Spawn()]
+    service, actions = resumed(left_behind(published(4, 0, b"d"), running=False, leaving=True))
+    assert actions == [published(4, 0, b"u")]
+    assert service.handle(Woke(at(5))) == [FIRST]
+
+
+def test_without_a_status_it_is_as_the_folder_says() -> None:
+    for normally_up, want in ((True, b"u"), (False, b"d")):
+        service, actions = resumed(left_behind(None, running=False), normally_up)
+        assert actions == [published(5, 0, want)]
+        assert (service.handle(Woke(at(5))) != []) == normally_up
+
+
+def test_notify_is_told_that_a_code_is_unknown() -> None:
+    service, _ = resumed(left_behind(published(3, 7, b"d"), has_notify=True))
+    assert service.handle(Exited(at(5), None))[-1] == Notify(RUN, b"unknown", 7, 0)
+
+
+def test_an_essential_one_without_a_code_has_failed() -> None:
+    service, _ = resumed(left_behind(published(3, 7, b"u")))
+    assert service.handle(Exited(at(5), None, essential=True))[-1] == EndAll(111)
+    service, _ = resumed(left_behind(published(3, 7, b"d")))
+    assert EndAll(111) not in service.handle(Exited(at(5), None, essential=True)), "it was told to"
+
+
 class World:
     """Plays daemon and kernel for a machine: whatever is decided happens at once. `has` are the scripts
     in the folder; whatever is told of processes must be so."""
@@ -560,6 +713,38 @@ class World:
                 self.prepared = False
 
 
+class Mortal(World):
+    """The same, whose supervise can be killed: another goes on with what it recorded and published."""
+
+    def __init__(self, normally_up: bool) -> None:
+        self.normally_up = normally_up
+        super().__init__(normally_up)
+
+    def succeed(self, unseen: bool) -> None:
+        """`unseen`: the process ended as well, while there was no supervise."""
+        if unseen:
+            self.pid = 0
+        before = self.status, self.word
+        leaving = self.service.leaving
+        event = Resumed(
+            self.now(),
+            self.next_pid if self.starts else 0,
+            self.script,
+            at(self.starts[-1] if self.starts else 0),
+            running=self.pid != 0,
+            status=decode(self.status),
+            word=self.word,
+            leaving=leaving,
+        )
+        self.service = Service(self.normally_up)
+        self.wake = None
+        self.tell(event)
+        assert leaving or (self.status, self.word) == before
+        if self.service.pid and not self.pid:
+            self.tell(Exited(self.now(), None))
+        self.tell(Woke(self.now()))
+
+
 LETTERS_GIVEN = st.one_of(
     st.binary(min_size=1, max_size=6),
     st.text("udopchaitkxq12w+=Ll\n", min_size=1, max_size=4).map(str.encode),
@@ -598,6 +783,44 @@ def test_whatever_comes(normally_up: bool, steps: list[bytes | int | float]) -> 
         world.die()
         world.pass_time(5)
         assert not world.pid
+
+
+@given(
+    normally_up=st.booleans(),
+    steps=st.lists(
+        st.one_of(
+            LETTERS_GIVEN, st.sampled_from([0, 1, -9]), WAITS, st.sampled_from(["killed", "all killed"])
+        ),
+        max_size=40,
+    ),
+)
+def test_whatever_comes_and_whoever_is_killed(
+    normally_up: bool, steps: list[bytes | int | float | str]
+) -> None:
+    world = Mortal(normally_up)
+    wants = {ord("u"): b"u", ord("d"): b"d", ord("o"): b"\0"}
+    want = b"u" if normally_up else b"d"
+    for step in steps:
+        if isinstance(step, bytes):
+            world.tell(Command(world.now(), step))
+            for byte in step:
+                want = wants.get(byte, want)
+        elif isinstance(step, str):
+            if world.service.leaving:
+                want = b"u" if normally_up else b"d"
+            world.succeed(unseen=step == "all killed")
+        elif isinstance(step, float):
+            world.pass_time(step)
+        else:
+            world.die(step)
+        if world.left:
+            return
+        assert (world.status, world.word) == (world.service.status(), b""), "what is published is what is"
+        assert world.status[17:18] == want
+        assert int.from_bytes(world.status[12:16], "little") == world.pid
+        if want == b"u" and not world.pid:
+            assert world.wake is not None, "a service that is wanted up is up or about to be"
+    assert_once_a_second(world)
 
 
 def assert_once_a_second(world: World) -> None:

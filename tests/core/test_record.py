@@ -1,0 +1,65 @@
+"""What a supervise notes in its lock: one line, read again as it was written or not at all."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from svpy.core.record import MAGIC, SIZE_BYTES, Record, decode, encode, may_be_overwritten
+
+BOOT = b"7c4f9e9e-6d3c-4c53-8c53-aa53f6f1f5a7/3"
+NUMBERS = st.integers(0, 2**64 - 1)
+RECORDS = st.builds(
+    Record,
+    boot=st.builds(lambda ticks: BOOT[:-1] + b"%d" % ticks, NUMBERS),
+    pid=st.integers(0, 2**22),
+    start_ticks=NUMBERS,
+    script=st.sampled_from([b"", b"start", b"run", b"stop", b"log"]),
+    pipe=st.tuples(st.integers(0, 2**32), NUMBERS),
+    leaving=st.booleans(),
+)
+
+
+@given(RECORDS)
+def test_it_is_read_as_it_was_written_and_always_as_long(record: Record) -> None:
+    data = encode(record)
+    assert len(data) == SIZE_BYTES and data.count(b"\n") == 1
+    assert decode(data) == record
+    assert may_be_overwritten(data)
+
+
+WHOLE = encode(Record(BOOT, 300, 4711, b"run", (14, 815)))
+
+
+def test_it_can_be_read_by_people() -> None:
+    assert WHOLE.rstrip() == b"svpy 1 " + BOOT + b" 300 4711 run 14 815 0"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n",
+        WHOLE[:-1],
+        WHOLE[:40],
+        WHOLE + b" ",
+        WHOLE.replace(b"svpy 1", b"svpy 2"),
+        WHOLE.replace(b"svpy 1", b"yvps 1"),
+        WHOLE.replace(b" run ", b" sh  "),
+        WHOLE.replace(b" 300 ", b" -30 "),
+        WHOLE.replace(b" 300 ", b" 3 0 "),
+        WHOLE.replace(b" 300 ", b"\xb3\xb2\xb9   "),
+        WHOLE.replace(b" 4711 ", b"      "),
+        bytes(SIZE_BYTES),
+    ],
+)
+def test_what_is_no_record_says_nothing(data: bytes) -> None:
+    assert decode(data) is None
+
+
+@given(st.binary(max_size=2 * SIZE_BYTES), st.integers(0, SIZE_BYTES))
+def test_nothing_that_is_found_there_is_an_error(garbage: bytes, kept: int) -> None:
+    for data in (garbage, WHOLE[:kept] + garbage, (WHOLE[:kept] + garbage)[:SIZE_BYTES]):
+        decode(data)
+        assert may_be_overwritten(data) == (not data or data.startswith(MAGIC))
