@@ -178,7 +178,7 @@ def test_a_killed_svscan_takes_no_service_with_it(unit: Unit, services: Services
 
 
 def test_the_watchdog_is_answered_by_an_idle_svscan(unit: Unit, services: Services) -> None:
-    unit.settings("WatchdogSec=1")
+    unit.settings("WatchdogSec=3")
     services.make("a")
     unit.do("start")
     svscan = unit.pid()
@@ -186,14 +186,14 @@ def test_the_watchdog_is_answered_by_an_idle_svscan(unit: Unit, services: Servic
 
     def often() -> bool:
         answered.add(unit.show("WatchdogTimestampMonotonic"))
-        return len(answered) == 6
+        return len(answered) == 4
 
-    eventually(often, "six answers")
+    eventually(often, "four answers")
     assert (unit.pid(), unit.show("NRestarts")) == (svscan, "0")
 
 
 def test_a_svscan_that_does_not_answer_is_replaced(unit: Unit, services: Services) -> None:
-    unit.settings("WatchdogSec=1", "RestartSec=50ms", "LimitCORE=0")
+    unit.settings("WatchdogSec=3", "RestartSec=50ms", "LimitCORE=0")
     services.make("a")
     unit.do("start")
     svscan, service = unit.pid(), services.up("a")
@@ -207,7 +207,7 @@ def test_a_svscan_of_which_one_loop_hangs_is_replaced(unit: Unit, services: Serv
     program = hanging("supervisor", "Supervisor", "obey", after_s=1)
     for name, text in (("hangs", f"#!{BIN}/python3 -I\n{program}"), ("start", START_ONCE_HANGING)):
         script(unit.machine.path(f"/srv/{name}"), text)
-    unit.settings("WatchdogSec=1", "LimitCORE=0", "ExecStart=", "ExecStart=/srv/start")
+    unit.settings("WatchdogSec=3", "LimitCORE=0", "ExecStart=", "ExecStart=/srv/start")
     services.make("a")
     unit.do("start")
     svscan, service = unit.pid(), services.up("a")

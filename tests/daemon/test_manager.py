@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,10 @@ from support.manager import Listener, hanging
 from support.processes import TooLate, environment, eventually, run
 from support.services import Daemon, Services, descriptors, svscan
 
-WATCHDOG_S = 0.4
+import svpy
+import svpy.daemon.svscan as svscan_module
+
+WATCHDOG_S = 1.2
 
 
 @pytest.fixture
@@ -108,42 +113,58 @@ def test_who_is_not_meant_by_the_watchdog_does_not_answer(services: Services, tm
         listener.close()
 
 
-LOOPS = [
-    ("supervisor", "Supervisor", "obey", "control"),
-    ("supervisor", "Supervisor", "wake", "clock"),
-    ("pair", "Stopper", "work", "stop"),
-    ("svscan", "Svscan", "_listen", "signals"),
-    ("svscan", "Svscan", "_scan_always", "scan"),
-]
+LOOPS = {
+    "control": ("supervisor", "Supervisor", "obey"),
+    "clock": ("supervisor", "Supervisor", "wake"),
+    "adopted": ("supervisor", "Supervisor", "watch"),
+    "stop": ("pair", "Stopper", "work"),
+    "signals": ("svscan", "Svscan", "_listen"),
+    "scan": ("svscan", "Svscan", "_scan_always"),
+    "relay": ("relay", "Relay", "_flush"),
+}
 
 
-@pytest.mark.parametrize(("module", "owner", "loop", "name"), LOOPS)
-def test_a_loop_that_turns_no_more_is_told_of_by_silence(
-    services: Services, listener: Listener, module: str, owner: str, loop: str, name: str
-) -> None:
-    services.make("a")
-    program = hanging(module, owner, loop, after_s=3 * WATCHDOG_S)
-    command = (sys.executable, "-I", "-c", program, services.folder)
-    with Daemon(*command, env=environment(**listener.env)) as daemon:
-        heard = listener.until("READY=1")
-        heard += listener.until("WATCHDOG=1")
-        # Said when half the time is over; from then on nothing.
-        assert daemon.line(b"watchdog") == (
-            b"svscan: warning: no answer to the watchdog: not turning: " + name.encode()
-        )
-        with pytest.raises(TooLate):
-            while True:
-                listener.next(4 * WATCHDOG_S)
-        daemon.process.kill()
+def test_every_loop_has_its_row() -> None:
+    text = "".join(path.read_text() for path in (Path(svpy.__file__).parent / "daemon").glob("*.py"))
+    joined = re.findall(r"loops\.join\((?:b\"(\w+)\"|SCANNING)", text)
+    assert sorted(name or svscan_module.SCANNING.decode() for name in joined) == sorted(LOOPS)
+
+
+def test_a_loop_that_turns_no_more_is_told_of_by_silence(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        silent = []
+        for name, place in LOOPS.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            services = Services(folder)
+            services.make("a")
+            listener = stack.enter_context(closing(Listener(folder / "notify", WATCHDOG_S)))
+            program = hanging(*place, after_s=2 * WATCHDOG_S)
+            command = (sys.executable, "-I", "-c", program, "--log-stdout", services.folder)
+            daemon = stack.enter_context(Daemon(*command, env=environment(**listener.env)))
+            stack.callback(daemon.process.kill)
+            silent.append((name, listener, daemon))
+        for name, listener, daemon in silent:
+            listener.until("WATCHDOG=1")
+            # Said when half the time is over; from then on nothing.
+            assert daemon.line(b"watchdog") == (
+                b"svscan: warning: no answer to the watchdog: not turning: " + name.encode()
+            )
+            listener.drop()
+        until = time.monotonic() + 2 * WATCHDOG_S
+        for name, listener, _ in silent:
+            with pytest.raises(TooLate):
+                heard = listener.until("WATCHDOG=1", until - time.monotonic())
+                raise AssertionError((name, heard))
 
 
 def test_every_loop_is_asked_and_an_idle_one_answers(services: Services, listener: Listener) -> None:
     with svscan(services, env=environment(**listener.env)) as daemon:
         listener.until("READY=1")
-        for _ in range(5):
+        for _ in range(2):
             listener.until("WATCHDOG=1")
         before = descriptors(daemon.pid)
-        for _ in range(5):
+        for _ in range(2):
             listener.until("WATCHDOG=1")
         assert descriptors(daemon.pid) == before
         assert daemon.stop() == 0
@@ -161,7 +182,7 @@ def test_it_is_answered_while_everything_stops(services: Services, listener: Lis
         daemon.line(b"up")
         daemon.process.terminate()
         listener.until("STATUS=stopping: 1 service, 1 up")
-        for _ in range(5):
+        for _ in range(2):
             listener.until("WATCHDOG=1")
         (services.folder / "slow/fifo").write_text("\n")
         assert daemon.wait() == 0

@@ -10,27 +10,28 @@ from pathlib import Path
 from support.processes import DEADLINE_S, TooLate
 
 _HANGS = """
-import sys
+import time
 import trio
-from svpy.daemon import pair, supervisor, svscan
+from svpy.daemon import pair, relay, supervisor, svscan
 from svpy.commands import svscan as command
 
 {owner} = {module}.{owner}
-once = {owner}.{loop}
+once = {owner}.{method}
+until = time.monotonic() + {after_s}
 async def hang(self, *words):
-    try:
-        with trio.move_on_after({after_s}):
-            await once(self, *words)
-    finally:
-        await trio.sleep_forever()
-{owner}.{loop} = hang
+    if time.monotonic() < until:
+        with trio.move_on_at(until):
+            return await once(self, *words)
+    await trio.sleep_forever()
+{owner}.{method} = hang
 command.main()
 """
 
 
-def hanging(module: str, owner: str, loop: str, after_s: float) -> str:
-    """A svscan, as a program, of which one loop does nothing more some time after it began."""
-    return _HANGS.format(module=module, owner=owner, loop=loop, after_s=after_s)
+def hanging(module: str, owner: str, method: str, after_s: float) -> str:
+    """A svscan, as a program, of which one method, or what it awaits, does nothing more some time after it
+    began."""
+    return _HANGS.format(module=module, owner=owner, method=method, after_s=after_s)
 
 
 class Listener:
@@ -51,7 +52,7 @@ class Listener:
 
     def next(self, deadline_s: float = DEADLINE_S) -> list[str]:
         """The lines of the next message."""
-        self._socket.settimeout(max(0.0, deadline_s))
+        self._socket.settimeout(max(0.01, deadline_s))
         try:
             return self._socket.recv(4096).decode().split("\n")
         except TimeoutError:
@@ -67,6 +68,15 @@ class Listener:
             except TooLate:
                 raise TooLate(f"waiting for {line!r}, it was told {heard}") from None
         return heard
+
+    def drop(self) -> None:
+        """What has been told so far."""
+        self._socket.settimeout(0)
+        try:
+            while True:
+                self._socket.recv(4096)
+        except BlockingIOError:
+            pass
 
     def fill(self) -> None:
         """Leave no room for a further message."""
