@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from svpy.core.orders import MACHINE, Order
 
-FOLDER = b"/service"
+FOLDERS = (b"/service", b"/etc/service")
+"""Where the services are: in the first of these that can be entered. The second is Debian's."""
 SETUP = b"/etc/svpy/rc.init"
 CLOSE_DOWN = b"/etc/svpy/rc.shutdown"
 STOP_TIMEOUT = b"/etc/svpy/stop-timeout"

@@ -11,6 +11,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import signal
@@ -26,6 +27,7 @@ from svpy.core.svscanwords import Words
 from svpy.system import descriptors, environment, folders, machine, signals, tell, title
 from svpy.system.children import Starter, reap
 from svpy.system.entry import described
+from svpy.system.loopback import Raising
 from svpy.system.tell import because
 
 Result = TypeVar("Result")
@@ -49,6 +51,7 @@ class Init:
         self._protected(self._begin)
         if self._state_fd is None:
             self._protected(self._set_up)
+            self._protected(lambda: Raising(self._program).wait())
         self._protected(self._settle)
         while self._order is None:
             self._order = self._protected(self._host) or self._asked(rules.RETRY_S)
@@ -98,20 +101,28 @@ class Init:
 
     def _host(self) -> Order | None:
         """Host the services until one of ENDINGS. Returns what it asks for, None if they cannot be hosted."""
-        words = Words(
-            folder=rules.FOLDER,
-            stop_timeout_s=self._stop_timeout_s(),
-            state_fd=self._state_fd,
-        )
-        self._state_fd = None
-        try:
-            os.chdir(rules.FOLDER)
-        except OSError as error:
-            self._warn(because(b"unable to chdir to " + rules.FOLDER, error))
+        folder = self._enter()
+        if folder is None:
             return None
+        state_fd, self._state_fd = self._state_fd, None
+        words = Words(folder, stop_timeout_s=self._stop_timeout_s(), state_fd=state_fd)
         from svpy.daemon.main import host_all
 
         return host_all(self._program, MACHINE, words).order
+
+    def _enter(self) -> bytes | None:
+        """Go into the folder of services and return its name, None if there is none: that was said."""
+        trouble = b""
+        for folder in rules.FOLDERS:
+            try:
+                os.chdir(folder)
+                return folder
+            except OSError as error:
+                trouble = trouble or because(b"unable to chdir to " + folder, error)
+                if error.errno != errno.ENOENT:
+                    break
+        self._warn(trouble)
+        return None
 
     def _stop_timeout_s(self) -> float:
         try:

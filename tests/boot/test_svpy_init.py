@@ -218,12 +218,23 @@ def test_stopped_processes_end_as_well(machine: Machine) -> None:
 @alone
 def test_services_that_cannot_be_hosted_yet_are_hosted_later(machine: Machine) -> None:
     machine.services.make("one", SAYS_UP)
-    machine.write("rc.init", "umount /service; rmdir /service")
+    machine.write("rc.init", "umount /service; rmdir /service; rm -rf /etc/service")
     with machine.start(*patched(RETRY_S=0.2)) as console:
         console.line(b"svpy-init: warning: unable to chdir to /service: file does not exist")
         code, _ = console.ask("ln", "-s", machine.services.folder, "/service")
         assert code == 0
         console.line(b"up as")
+        os.kill(console.init, signal.SIGTERM)
+        assert console.death() is signal.SIGHUP
+
+
+@alone
+def test_the_services_may_be_where_debian_has_them(machine: Machine) -> None:
+    machine.services.make("one", f"pwd; {SAYS_UP}")
+    moves = "mount --bind /service service; umount /service; rmdir /service"
+    machine.write("rc.init", f"cd /etc; rm -rf service; mkdir service; {moves}")
+    with machine.start() as console:
+        console.line(b"/etc/service/one")
         os.kill(console.init, signal.SIGTERM)
         assert console.death() is signal.SIGHUP
 
