@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.machine import Machine, init_after, patched
+from support.machine import BREAKS_ONCE, Machine, init_after, patched
 from support.namespaces import missing
 from support.processes import BIN, eventually, run
 from support.services import Services, descriptors
@@ -237,16 +237,6 @@ def test_the_services_may_be_where_debian_has_them(machine: Machine) -> None:
         console.line(b"/etc/service/one")
         os.kill(console.init, signal.SIGTERM)
         assert console.death() is signal.SIGHUP
-
-
-BREAKS_ONCE = """
-import svpy.daemon.main as hosting
-real = hosting.host_all
-def breaks(*words):
-    hosting.host_all = real
-    raise SystemExit("not\\nso")
-hosting.host_all = breaks
-"""
 
 
 @alone

@@ -6,7 +6,6 @@ death by INT for power off and halt, by HUP for restart."""
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 from pathlib import Path
@@ -104,6 +103,12 @@ def init_after(statement: str) -> list[str]:
     return [sys.executable, "-I", "-c", f"{statement}\nfrom svpy.commands.svpy_init import main; main()"]
 
 
-def quoted(*argv: str | Path) -> str:
-    """argv as words of a script."""
-    return shlex.join(map(str, argv))
+BREAKS_ONCE = """
+import svpy.daemon.main as hosting
+real = hosting.host_all
+def breaks(*words):
+    hosting.host_all = real
+    raise SystemExit("not\\nso")
+hosting.host_all = breaks
+"""
+"""A statement after which a host of services ends by an exception, the first time."""
