@@ -49,7 +49,8 @@ def _upgrade(folders: list[bytes]) -> int:
     from svpy.system.signals import number
 
     upgrade = number(UPGRADE_SIGNAL)
-    found = list(hosts.hosts(upgrade))
+    until = time.monotonic() + UPGRADE_WITHIN_S
+    found = list(hosts.hosts(upgrade, until))
     failed = []
     if folders:
         wanted = {name: hosts.folder(name) for name in folders}
@@ -65,7 +66,6 @@ def _upgrade(folders: list[bytes]) -> int:
             pass  # It ended by itself.
         except OSError as error:
             failed.append(because(_named(host), error))
-    until = time.monotonic() + UPGRADE_WITHIN_S
     for host in asked:
         why = host.wait(until)
         if why is not None:

@@ -13,14 +13,20 @@ def run(words: list[bytes]) -> int:
     from svpy.core.catalogue import usage
     from svpy.core.orders import SVSCAN
     from svpy.core.svscanwords import parse
+    from svpy.system.installed import script
     from svpy.system.loopback import Raising
     from svpy.system.signals import hold_back, number
     from svpy.system.title import take
 
-    hold_back(*map(number, SVSCAN))
     parsed = parse(words, usage(PROGRAM))
+    if parsed.check_fd is not None:
+        from svpy.daemon.main import check_state
+
+        return check_state(PROGRAM, SVSCAN, parsed)
+    hold_back(*map(number, SVSCAN))
+    started_as = script()
     take(PROGRAM, list(parsed.shown))
-    folder = b"." if parsed.folder is None else parsed.folder
+    folder = b"." if parsed.folder is None or parsed.state_fd is not None else parsed.folder
     try:
         os.chdir(folder)
     except OSError as error:
@@ -32,7 +38,7 @@ def run(words: list[bytes]) -> int:
 
     if raising is not None:
         raising.wait()
-    return host_all(PROGRAM, SVSCAN, parsed).code
+    return host_all(PROGRAM, SVSCAN, parsed, started_as).code
 
 
 def main() -> None:

@@ -108,8 +108,12 @@ def _missing(folder: Found, running: Known) -> list[ScanAction]:
 class Complaints:
     """Says each complaint about a name once, and again only when it changed in between."""
 
-    def __init__(self) -> None:
-        self._said: dict[bytes, bytes] = {}
+    def __init__(self, said: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self._said = dict(said)
+
+    def said(self) -> list[tuple[bytes, bytes]]:
+        """What is not said again, by name."""
+        return list(self._said.items())
 
     def news(self, current: Mapping[bytes, bytes]) -> list[bytes]:
         """All complaints of one scan in (name to text), those that are new out."""

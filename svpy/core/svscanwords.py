@@ -4,7 +4,8 @@ Rules of this module:
 
 - options come first and have long names, one table; `--` ends them, as does the folder;
 - what stands behind the folder is ignored, as daemontools' svscan ignores it;
-- `--state FD` is not for people: it hands over what a svscan before this one held (`svpy upgrade`).
+- `--state FD` is not for people: it hands over what a svscan before this one held (`svpy upgrade`), as
+  `--check-state FD` does only to see whether it is understood; they stand before all others.
 """
 
 from __future__ import annotations
@@ -23,15 +24,20 @@ class Words:
     log_stdout: bool = False
     stop_timeout_s: float | None = None
     state_fd: int | None = None
+    check_fd: int | None = None
     shown: tuple[bytes, ...] = ()
 
 
 PLAIN = Words()
+_STATES = {b"--state": "state_fd", b"--check-state": "check_fd"}
 
 
 def parse(words: list[bytes], usage: bytes) -> Words:
     """Raises Die, with `usage`, for what is no option of ours."""
     parsed = PLAIN
+    if len(words) > 1 and words[0] in _STATES and words[1].isdigit():
+        parsed = replace(PLAIN, **{_STATES[words[0]]: int(words[1])})  # type: ignore[arg-type]
+        words = words[2:]
     rest = list(words)
     while rest and rest[0].startswith(b"--"):
         option = rest.pop(0)
@@ -39,8 +45,6 @@ def parse(words: list[bytes], usage: bytes) -> Words:
             break
         parsed = _with_option(parsed, option, rest, usage)
     shown = words[: len(words) - len(rest)]
-    if parsed.state_fd is not None:
-        shown = shown[2:]
     return replace(parsed, folder=rest[0] if rest else None, shown=(*shown, *rest))
 
 
@@ -52,6 +56,4 @@ def _with_option(parsed: Words, option: bytes, rest: list[bytes], usage: bytes) 
     value = rest.pop(0)
     if option == b"--stop-timeout" and (seconds_s := seconds(value)) is not None:
         return replace(parsed, stop_timeout_s=seconds_s)
-    if option == b"--state" and value.isdigit() and not parsed.shown:
-        return replace(parsed, state_fd=int(value))
     raise Die(USAGE, usage)

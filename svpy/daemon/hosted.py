@@ -10,10 +10,14 @@ from dataclasses import dataclass
 
 from svpy.core.control import Addressing
 from svpy.core.errors import error_text, one_line
+from svpy.core.handover import State, memory, recall
 from svpy.core.record import SIZE_BYTES, Record, decode, encode, may_be_overwritten
 from svpy.core.service import SERVICE_FOLDER, Scripts, Service
 from svpy.system import descriptors, folders
 from svpy.system.supervised import SERVICE
+
+_REBUILT = ("addressing", "ended", "left", "logger", "record", "scripts", "service")
+"""What is handed over in another way than as it is: objects, and what leads to others."""
 
 
 class Refused(Exception):
@@ -82,8 +86,8 @@ class Hosted:
         "unrecorded",
     )
 
-    def __init__(self, place: Place, stdin_fd: int, stdout_fd: int) -> None:
-        """Open and lock the folder. Raises Refused."""
+    def __init__(self, place: Place, stdin_fd: int, stdout_fd: int, handed_over: State | None = None) -> None:
+        """Open and lock the folder, or go on with one that was handed over. Raises Refused."""
         self.name = one_line(place.name)
         self.stdin_fd = stdin_fd
         self.stdout_fd = stdout_fd
@@ -107,6 +111,19 @@ class Hosted:
         self.ended: Callable[[], None] = _nobody
         self._fds: tuple[int, ...] = ()
         self.folder_fd = self.control_fd = self.lock_fd = -1
+        self._records = False
+        self.record: Record | None = None
+        normally_up = True if handed_over is not None else self._open(place)
+        self.service = Service(normally_up, place.earliest_mono_s, place.scripts)
+        if handed_over is not None:
+            recall(self, handed_over, _REBUILT)
+            self._fds = tuple(self._fds)
+            self.record = decode(handed_over["record"]) if handed_over.get("record") else None
+            recall(self.addressing, handed_over["addressing"])
+            recall(self.service, handed_over["machine"], ("_scripts",))
+
+    def _open(self, place: Place) -> bool:
+        """Returns whether it is normally up."""
         what, part = b"unable to chdir to ", b""
         try:
             self.folder_fd = here = self._keep(folders.open_folder(place.path, place.parent_fd))
@@ -124,7 +141,26 @@ class Hosted:
                 self.control_fd = self._keep(folders.open_fifo(control, here, os.O_RDWR))
         except OSError as error:
             raise self.refused(what, part, error) from error
-        self.service = Service(normally_up, place.earliest_mono_s, place.scripts)
+        return normally_up
+
+    def state(self) -> State:
+        """What is handed over of it; its machine's memory is whatever slots the machine has."""
+        return {
+            **memory(self, _REBUILT),
+            "scripts": [self.scripts.first, self.scripts.main],
+            "record": self.record and encode(self.record),
+            "with_logger": self.logger is not None,
+            "addressing": memory(self.addressing),
+            "machine": memory(self.service, ("_scripts",)),
+        }
+
+    @classmethod
+    def handed_over(cls, state: State) -> Hosted:
+        """The same one in another program. What it shares with others is its owner's to restore."""
+        first, main = state["scripts"]
+        scripts = Scripts(tuple(first), main)
+        place = Place(state["name"], b".", scripts=scripts, supervise=state["_supervise"])
+        return cls(place, 0, 1, state)
 
     def open_ok(self) -> None:
         """Let svok and svstat know that this folder is supervised. Raises Refused, with all still open.

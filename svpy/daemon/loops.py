@@ -32,6 +32,10 @@ class Loops:
         self._loops: dict[bytes, Loop] = {}
         self._one_turned = trio.Event()
 
+    def begin_anew(self) -> None:
+        """In a new run of trio: see Stopper."""
+        self._one_turned = trio.Event()
+
     def join(self, name: bytes, nudge: Callable[[], None]) -> Loop:
         """A loop that begins, or begins again: a name counts once. One that ends without `leave` is missed,
         and that is meant."""

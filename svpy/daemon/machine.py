@@ -27,6 +27,7 @@ from svpy.core.svscanwords import Words
 from svpy.system import descriptors, environment, folders, machine, signals, tell, title
 from svpy.system.children import Starter, reap
 from svpy.system.entry import described
+from svpy.system.installed import script
 from svpy.system.loopback import Raising
 from svpy.system.tell import because
 
@@ -108,7 +109,7 @@ class Init:
         words = Words(folder, stop_timeout_s=self._stop_timeout_s(), state_fd=state_fd)
         from svpy.daemon.main import host_all
 
-        return host_all(self._program, MACHINE, words).order
+        return host_all(self._program, MACHINE, words, script()).order
 
     def _enter(self) -> bytes | None:
         """Go into the folder of services and return its name, None if there is none: that was said."""

@@ -20,6 +20,7 @@ import trio
 
 from svpy.core import service as machine
 from svpy.core.errors import one_line
+from svpy.core.handover import State, memory, recall
 from svpy.core.record import Record
 from svpy.core.service import LOG_FILE
 from svpy.core.shutdown import Deadline, Half, Late, Order, Pipe, Stopping, orders
@@ -79,6 +80,57 @@ class Pair:
         self.stopping: Stopping | None = None
         self._lingering: Hosted | None = None
         self._earliest_mono_s: dict[bytes, float] = {}
+
+    def state(self) -> State:
+        """What is handed over of it."""
+        return {
+            "name": self.name,
+            "folder_fd": self.folder_fd,
+            "pipe": self.pipe and memory(self.pipe),
+            "inlet": self._inlet and self._inlet.state(),
+            "earliest_mono_s": list(self._earliest_mono_s.items()),
+            "stopping": self.stopping and memory(self.stopping),
+            "service": self.service and self.service.state(),
+            "logger": self.logger and self.logger.state(),
+            "lingering": self._lingering and self._lingering.state(),
+        }
+
+    def recall(self, state: State) -> None:
+        """Become what was handed over. Nothing is done about it before `take_over`."""
+        if state["pipe"]:
+            self.pipe = descriptors.Pipe.of(**state["pipe"])
+            if self._relay is not None and state.get("inlet"):
+                self._inlet = Inlet(self.name, self.pipe)
+                self._inlet.recall(state["inlet"])
+        self._earliest_mono_s = dict(state["earliest_mono_s"])
+        if state["stopping"]:
+            self.stopping = Stopping()
+            recall(self.stopping, state["stopping"])
+        self.logger = Hosted.handed_over(state["logger"]) if state["logger"] else None
+        self.service = self._handed_over(state["service"])
+        self._lingering = self._handed_over(state["lingering"])
+
+    def _handed_over(self, state: State | None) -> Hosted | None:
+        if not state:
+            return None
+        hosted = Hosted.handed_over(state)
+        hosted.logger = self.logger if state["with_logger"] else None
+        return hosted
+
+    def take_over(self) -> None:
+        """Supervise what was handed over. Raises OSError."""
+        if self._relay is not None and self._inlet is not None:
+            self._relay.read_on(self._inlet)
+        for half in (self.service, self.logger):
+            if half is not None:
+                half.ended = self._process_ended
+        for hosted, left in (
+            (self.logger, self._logger_left),
+            (self.service, self._service_left),
+            (self._lingering, self._service_left),
+        ):
+            if hosted is not None:
+                self._supervisor.take_over(hosted, left)
 
     def host_service(self, has_log: bool = False) -> None:
         """Raises Refused, as those below."""
@@ -290,6 +342,11 @@ class Stopper:
         self._done = trio.Event()
         self._changed: set[Pair] = set()
         self._deadline = Deadline()
+
+    def begin_anew(self) -> None:
+        """In a new run of trio: the events of one that was broken off may have waiters that are no more."""
+        self._woken = trio.Event()
+        self._done = trio.Event()
 
     def wake(self, pair: Pair) -> None:
         self._changed.add(pair)

@@ -22,6 +22,7 @@ from typing import Any
 import trio
 
 from svpy.core.errors import error_text, one_line
+from svpy.core.handover import State, memory, recall
 from svpy.core.relay import Prefixer, pieces
 from svpy.daemon.loops import Loop, Loops
 from svpy.system import descriptors
@@ -50,6 +51,14 @@ class Inlet:
         self.kept = False
         self.at_end = False
 
+    def state(self) -> State:
+        """What is handed over of it, beside its name and its pipe."""
+        return {**memory(self, ("pipe", "prefixer")), "prefixer": memory(self.prefixer)}
+
+    def recall(self, state: State) -> None:
+        recall(self, state, ("pipe", "prefixer"))
+        recall(self.prefixer, state["prefixer"])
+
 
 class Relay:
     """Reads the pipes attached to it. `unwritten` are lines that standard output did not take yet."""
@@ -69,12 +78,45 @@ class Relay:
         self._refused_mono_s: float | None = None
         self._impatient_mono_s = math.inf
 
+    def begin_anew(self) -> None:
+        """In a new run of trio: see Stopper."""
+        self._reading = trio.CancelScope()
+        self._room = trio.CancelScope()
+        self._working = trio.CancelScope()
+        self._has_worked = trio.Event()
+
+    def state(self) -> State:
+        """What is handed over that is no pair's."""
+        kept = [inlet for inlet in self._inlets.values() if inlet.kept]
+        return {
+            "unwritten": self.unwritten,
+            "kept": [{**inlet.state(), "pipe": memory(inlet.pipe)} for inlet in kept],
+        }
+
+    def recall(self, state: State) -> None:
+        self.unwritten = state["unwritten"]
+        for each in state["kept"]:
+            inlet = Inlet(b"", descriptors.Pipe.of(**each["pipe"]))
+            inlet.recall(each)
+            self._inlets[inlet.pipe.read_fd] = inlet
+
+    def take_over(self) -> None:
+        """Read on what was handed over. Raises OSError."""
+        for inlet in tuple(self._inlets.values()):
+            self.read_on(inlet)
+
+    def read_on(self, inlet: Inlet) -> None:
+        """Read on from where another program has stopped. Raises OSError."""
+        if not inlet.at_end:
+            self._readable.add(inlet.pipe.read_fd)
+            # It is this end's alone: what a service has is the other one.
+            descriptors.set_blocking(inlet.pipe.read_fd, False)
+            self._inlets[inlet.pipe.read_fd] = inlet
+
     def attach(self, name: bytes, pipe: descriptors.Pipe) -> Inlet:
         """Read a pipe from now on. Raises OSError."""
-        self._readable.add(pipe.read_fd)
-        # It is this end's alone: what a service has is the other one.
-        descriptors.set_blocking(pipe.read_fd, False)
-        inlet = self._inlets[pipe.read_fd] = Inlet(name, pipe)
+        inlet = Inlet(name, pipe)
+        self.read_on(inlet)
         return inlet
 
     def detach(self, inlet: Inlet) -> None:

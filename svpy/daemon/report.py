@@ -33,6 +33,10 @@ class Report:
         self._told: tuple[bytes, bytes] = (b"", b"")
         self._news = trio.Event()
 
+    def begin_anew(self) -> None:
+        """In a new run of trio: see Stopper."""
+        self._news = trio.Event()
+
     def news(self) -> None:
         """Something changed that a status may show."""
         self._news.set()

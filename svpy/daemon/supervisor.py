@@ -26,6 +26,7 @@ import trio
 
 from svpy.core import service as machine
 from svpy.core.control import END
+from svpy.core.handover import State
 from svpy.core.record import NO_PIPE, Record
 from svpy.core.status import encode_state
 from svpy.daemon import adoption
@@ -68,6 +69,28 @@ class Supervisor:
         self.news: Callable[[], None] = _nobody
         self.end_all: Callable[[Hosted, int], None] | None = None
         """Ends everything for the sake of an essential service, which ended with that code."""
+
+    def begin_anew(self) -> None:
+        """In a new run of trio: see Stopper."""
+        self._wake_sooner = trio.Event()
+        self.loops.begin_anew()
+
+    def state(self) -> State:
+        """What is handed over to the program that follows, beside the folders."""
+        return dict(self._starter.state())
+
+    def take_over(self, hosted: Hosted, left: Callable[[], None]) -> None:
+        """Go on with a folder that was handed over: nothing is started, published or said. Raises OSError."""
+        self._controls.add(hosted.control_fd)
+        self._by_control[hosted.control_fd] = hosted
+        hosted.left = left
+        if hosted.pidfd >= 0:
+            self._ends.add(hosted.pidfd)
+            self._by_pidfd[hosted.pidfd] = hosted
+        elif hosted.service.pid:
+            self._by_pid[hosted.service.pid] = hosted
+        if hosted.service.asked_mono_s is not None:
+            self._wake_at(hosted.service.asked_mono_s, hosted)
 
     def host(self, place: Place, left: Callable[[], None], stdin_fd: int = 0, stdout_fd: int = 1) -> Hosted:
         """Supervise a folder from now on, starting it if it is normally up.

@@ -6,18 +6,22 @@ Rules of this module:
 - a scan that begins a thousand services lets everything else have its turn between two of them;
 - what a signal asks for stands in core/orders.py; the first that ends stops everything in the order of
   core/shutdown.py, once; so does an essential service that has ended by itself, but not where svscan is a
-  part of what ends a machine.
+  part of what ends a machine;
+- nothing in here is bound to one run of trio: one that was broken off by an exception is followed by
+  another, which goes on with what there is.
 """
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
 
 from svpy.core import scan
 from svpy.core.errors import one_line
+from svpy.core.handover import State
 from svpy.core.manager import status
 from svpy.core.orders import SVSCAN, Order
 from svpy.core.shutdown import Deadline, Late
@@ -26,6 +30,7 @@ from svpy.daemon.hosted import Hosted, Refused
 from svpy.daemon.pair import Pair, Stopper
 from svpy.daemon.relay import Relay
 from svpy.daemon.report import Report
+from svpy.daemon.successor import Successor, in_words
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import changes, folders, leftovers, signals
 from svpy.system.notify import Manager
@@ -67,8 +72,11 @@ class Svscan:
         orders: dict[str, Order] = SVSCAN,
         words: Words = PLAIN,
         report: Report | None = None,
+        successor: Successor | None = None,
     ) -> None:
+        """Without a `successor` it is not replaced."""
         self._supervisor = supervisor
+        self._successor = successor
         self._folder_fd = folder_fd
         self._words = words
         self._orders = {signals.number(name): order for name, order in orders.items()}
@@ -87,14 +95,51 @@ class Svscan:
             supervisor.end_all = self._end_with
         sweeps = words.stop_timeout_s is not None and supervisor.end_all is not None
         self._cgroup = leftovers.own_cgroup() if sweeps else None
+        self._upgrade_asked = trio.Event()
+        self._heeded = (signal.SIGCHLD, changes.SIGNAL, *self._orders)
+        self._heard_now: signals.Heard | None = None
+        self._changes_fd = -1
+
+    def state(self) -> State:
+        """What is handed over to the program that follows (core/handover.py). Who adds something that
+        outlives a moment adds it here, in Pair, Hosted or Supervisor, and takes it back in `recall`."""
+        return {
+            **self._supervisor.state(),
+            "folder_fd": self._folder_fd,
+            "report_fd": -1 if self._successor is None else self._successor.report_fd,
+            "cgroup": self._cgroup,
+            "complaints": self._complaints.said(),
+            "relay": self._relay and self._relay.state(),
+            "pairs": [{"key": key, **pair.state()} for key, pair in self._pairs.items()],
+        }
+
+    def recall(self, state: State) -> None:
+        """Become what was handed over. Nothing is done about it before `take_over`."""
+        self._folder_fd = state["folder_fd"]
+        if self._successor is not None:
+            self._successor.report_fd = state["report_fd"]
+        # Nobody is alone in it any more.
+        self._cgroup = state.get("cgroup")
+        self._complaints = scan.Complaints(map(tuple, state["complaints"]))
+        if self._relay is not None and state.get("relay"):
+            self._relay.recall(state["relay"])
+        for each in state["pairs"]:
+            pair = self._new_pair(each["name"], each["folder_fd"])
+            pair.recall(each)
+            device, inode = each["key"]
+            self._pairs[device, inode] = pair
+
+    def take_over(self) -> None:
+        """Supervise what was handed over. Raises OSError."""
+        if self._relay is not None:
+            self._relay.take_over()
+        for pair in self._pairs.values():
+            pair.take_over()
 
     async def run(self) -> Ending:
         """Until everything was stopped in order."""
-        heeded = (signal.SIGCHLD, changes.SIGNAL, *self._orders)
-        heard = signals.Heard(*heeded)
-        signals.unblock_all()
+        heard = self._begin()
         try:
-            changes.tell_changes(self._folder_fd)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen, heard)
                 nursery.start_soon(self._supervisor.obey)
@@ -104,6 +149,7 @@ class Svscan:
                 nursery.start_soon(self._report.work, self._supervisor.loops, self._supervisor.warn)
                 if self._relay is not None:
                     nursery.start_soon(self._relay.work, self._supervisor.loops)
+                nursery.start_soon(self._upgrade_always)
                 with trio.CancelScope() as scanning:
                     nursery.start_soon(self._cancel_when_asked, scanning)
                     await self._scan_always()
@@ -116,10 +162,39 @@ class Svscan:
                     await self._relay.drain()
                 nursery.cancel_scope.cancel()
         finally:
-            signals.hold_back(*heeded)
-            heard.close()
+            # A run that trio itself broke off is cleared away late, when another one may hear.
+            if self._heard_now is heard:
+                self._end(heard.close)
         assert self._ending is not None
         return self._ending
+
+    def _begin(self) -> signals.Heard:
+        self._look = trio.Event()
+        self._stop_asked = trio.Event()
+        if self._ending is not None:
+            self._stop_asked.set()
+        self._upgrade_asked = trio.Event()
+        self._supervisor.begin_anew()
+        self._stopper.begin_anew()
+        self._report.begin_anew()
+        if self._relay is not None:
+            self._relay.begin_anew()
+        heard = self._heard_now = signals.Heard(*self._heeded)
+        self._changes_fd = changes.tell_changes(self._folder_fd)
+        signals.unblock_all()
+        return heard
+
+    def _end(self, close: Callable[[], None]) -> None:
+        signals.hold_back(*self._heeded)
+        self._heard_now = None
+        close()
+        if self._changes_fd >= 0:
+            folders.close(self._changes_fd)
+
+    def break_off(self) -> None:
+        """After a run that ended by an exception: from now on signals wait, until the next one hears."""
+        if self._heard_now is not None:
+            self._end(self._heard_now.abandon)
 
     async def _listen(self, heard: signals.Heard) -> None:
         loop = self._supervisor.loops.join(b"signals", heard.nudge)
@@ -148,7 +223,9 @@ class Svscan:
         order = self._orders.get(number, Order.SCAN)
         if order is Order.SCAN:
             self._look.set()
-        elif order.ends:
+        elif order is Order.UPGRADE:
+            self._upgrade_asked.set()
+        else:
             self.end(Ending(order))
 
     def _status(self) -> bytes:
@@ -185,11 +262,32 @@ class Svscan:
         self._supervisor.warn(essential.name + b" is essential and " + how + b": stopping everything")
         self.end(Ending(Order.STOP, code if code >= 0 else SIGNALLED - code))
 
+    async def _upgrade_always(self) -> None:
+        successor = self._successor
+        while successor is not None:
+            await self._upgrade_asked.wait()
+            self._upgrade_asked = trio.Event()
+            try:
+                why = await successor.replace(self.state, self._against_upgrade)
+            except Exception as error:
+                why = in_words(error)
+                successor.tell(why)
+            self._supervisor.warn(b"unable to upgrade: " + why)
+
+    def _against_upgrade(self) -> bytes | None:
+        """Signals are blocked now: what came before is heard first."""
+        assert self._heard_now is not None
+        for number in self._heard_now.take():
+            self._heard(number)
+        return b"it is stopping" if self._ending is not None else None
+
     async def _cancel_when_asked(self, scope: trio.CancelScope) -> None:
         await self._stop_asked.wait()
         scope.cancel()
 
     async def _scan_always(self) -> None:
+        if self._successor is not None:
+            self._successor.serves()
         regular = trio.current_time()
         loop = self._supervisor.loops.join(SCANNING, lambda: self._look.set())
         while True:
@@ -303,7 +401,8 @@ class Svscan:
             folders.close(folder_fd)
             self._look.set()
             raise Refused(b"unable to chdir to " + name + b": it is another folder now")
-        pair = self._pairs[found.key] = Pair(
-            self._supervisor, found.name, folder_fd, self._stopper.wake, self._relay
-        )
+        pair = self._pairs[found.key] = self._new_pair(found.name, folder_fd)
         return pair
+
+    def _new_pair(self, name: bytes, folder_fd: int) -> Pair:
+        return Pair(self._supervisor, name, folder_fd, self._stopper.wake, self._relay)

@@ -33,6 +33,10 @@ class Starter:
         self._oom_score_adj = oom_score_adj
         self._score = Score() if oom_score_adj is not None else None
 
+    def state(self) -> dict[str, int]:
+        """What a Starter of the program that follows is made of, beside the environment."""
+        return {"nofile_soft": self._nofile_soft, "home_fd": self._home_fd}
+
     def start(
         self,
         folder_fd: int,

@@ -102,6 +102,13 @@ class Pipe:
             os.close(self.read_fd)
             raise
 
+    @classmethod
+    def of(cls, read_fd: int, write_fd: int) -> "Pipe":
+        """One whose ends are open."""
+        pipe = cls.__new__(cls)
+        pipe.read_fd, pipe.write_fd = read_fd, write_fd
+        return pipe
+
     def waiting_bytes(self) -> int:
         return waiting_bytes(self.read_fd)
 

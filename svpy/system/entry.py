@@ -75,7 +75,9 @@ def _help(program: bytes) -> int:
 
 
 def described(error: BaseException) -> bytes:
-    """A bug's name and place, in one line."""
+    """A bug's name and place, in one line; of a group of them, the first one's."""
+    while (inner := getattr(error, "exceptions", None) or error.__cause__) is not None:
+        error = inner if isinstance(inner, BaseException) else inner[0]
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

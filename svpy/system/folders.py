@@ -85,6 +85,11 @@ def leads_somewhere(name: bytes, folder_fd: int) -> bool:
         return False
 
 
+def enter(folder_fd: int) -> None:
+    """Go there. Raises OSError."""
+    os.fchdir(folder_fd)
+
+
 def close(folder_fd: int) -> None:
     os.close(folder_fd)
 

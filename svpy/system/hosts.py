@@ -2,8 +2,10 @@
 
 Rules of this module:
 
-- a host is a process called svscan or svpy-init that catches the signal for it, or blocks it, as one does
-  that is being replaced; Bernstein's svscan would die of it;
+- a host is a process called svscan or svpy-init that catches the signal for it; Bernstein's svscan would
+  die of it;
+- one that blocks it has not decided what it is: a host that begins or is being replaced, or a host's child
+  that is about to execute a run script and would die of it. It is looked at again until it has;
 - only those of this process's user, or of all for root, and of this pid namespace and root: what is in a
   container or a chroot was installed there and is replaced from there;
 - nothing is sent but through a pidfd that was opened before the process was looked at.
@@ -72,35 +74,46 @@ class Host:
         return Report() if self._report_fd < 0 else decode(os.pread(self._report_fd, MOST_BYTES, 0))
 
 
-def hosts(number: int) -> "Iterator[Host]":
-    """All there are that heed the signal of this number."""
-    namespace = _link(b"/proc/self/ns/pid")
-    for entry in os.listdir(b"/proc"):
-        if entry.isdigit() and (host := _host(int(entry), number, namespace)) is not None:
-            yield host
+def hosts(number: int, until_mono_s: float) -> "Iterator[Host]":
+    """All there are that heed the signal of this number, of those that have decided by then."""
+    undecided = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    while undecided:
+        for pid in tuple(undecided):
+            decided, host = _look_at(pid, number)
+            if host is not None:
+                yield host
+            if decided or time.monotonic() >= until_mono_s:
+                undecided.remove(pid)
+        if undecided:
+            time.sleep(_LOOK_EVERY_S)
 
 
-def _host(pid: int, number: int, namespace: bytes | None) -> Host | None:
-    if _read(b"/proc/%d/comm" % pid).rstrip(b"\n") not in NAMES:
-        return None
+def _look_at(pid: int, number: int) -> "tuple[bool, Host | None]":
+    """Whether it has decided what it is, and if that is a host, the host."""
+    if _name(pid) not in NAMES:
+        return True, None
     try:
         pid_fd = os.pidfd_open(pid)
     except OSError:
-        return None
-    name = _read(b"/proc/%d/comm" % pid).rstrip(b"\n")
-    status = _fields(_read(b"/proc/%d/status" % pid))
-    heeds = _signals(status, b"SigCgt") | _signals(status, b"SigBlk")
-    ours = os.geteuid() in (0, int(status.get(b"Uid", b"-1").split()[0]))
-    if (
-        name in NAMES
-        and heeds & 1 << number - 1
-        and ours
-        and _link(b"/proc/%d/ns/pid" % pid) in (None, namespace)
-        and folder(b"/proc/%d/root" % pid) in (None, folder(b"/"))
-    ):
-        return Host(pid, pid_fd, name, folder(b"/proc/%d/cwd" % pid))
+        return True, None
+    name, status, bit = _name(pid), _fields(_read(b"/proc/%d/status" % pid)), 1 << number - 1
+    decided = True
+    if name in NAMES and _may_be_asked(pid, status):
+        decided = not _signals(status, b"SigBlk") & bit
+        if decided and _signals(status, b"SigCgt") & bit:
+            return True, Host(pid, pid_fd, name, folder(b"/proc/%d/cwd" % pid))
     os.close(pid_fd)
-    return None
+    return decided, None
+
+
+def _name(pid: int) -> bytes:
+    return _read(b"/proc/%d/comm" % pid).rstrip(b"\n")
+
+
+def _may_be_asked(pid: int, status: dict[bytes, bytes]) -> bool:
+    ours = os.geteuid() in (0, int(status.get(b"Uid", b"-1").split()[0]))
+    lives = status.get(b"State", b"Z")[:1] not in b"ZX"
+    return lives and ours and _link(b"/proc/%d/ns/pid" % pid) in (None, _link(b"/proc/self/ns/pid"))
 
 
 def folder(path: bytes) -> tuple[int, int] | None:

@@ -116,5 +116,13 @@ class Heard:
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._old_wake_fd)
+        self._close()
+
+    def abandon(self) -> None:
+        """The same where trio has broken off, and what was there before is there no longer."""
+        signal.set_wakeup_fd(-1)
+        self._close()
+
+    def _close(self) -> None:
         os.close(self.fd)
         os.close(self._wake_fd)

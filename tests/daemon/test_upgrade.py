@@ -1,0 +1,451 @@
+"""svscan is replaced in place: same pid, same services, same descriptors."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.processes import BIN, Running, environment, eventually, run
+from support.services import (
+    NOTE_THE_START,
+    STAYS,
+    Daemon,
+    Services,
+    alive,
+    descriptors,
+    memory_kb,
+    script,
+    starts,
+    stopped,
+)
+
+UPGRADE = signal.SIGRTMIN + 1
+INSTALLED = (BIN / "svscan").read_text()
+FIRST_LINE, REST = INSTALLED.split("\n", 1)
+
+
+class Upgrading(Services):
+    """Services, and a svscan of the test's own that can be replaced by another."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.program = root / "svscan"
+        self.install()
+
+    def install(self, first: str = "") -> None:
+        """A program that does `first`, Python's words, and then what svscan does."""
+        self.install_text(f"{FIRST_LINE}\n{first}\n{REST}")
+
+    def install_text(self, text: str) -> None:
+        new = self.program.with_name("new")
+        new.write_text(text)
+        new.chmod(0o755)
+        new.rename(self.program)
+
+    def svscan(self, **options: object) -> Daemon:
+        return Daemon(self.program, self.folder, **options)
+
+    def upgrade(self) -> subprocess.CompletedProcess[bytes]:
+        return run("svpy", "upgrade", self.folder)
+
+    def upgraded(self) -> None:
+        done = self.upgrade()
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.fixture
+def upgrading(tmp_path: Path) -> Upgrading:
+    return Upgrading(tmp_path)
+
+
+def held(pid: int) -> list[tuple[int, int]]:
+    """Device and inode of what a process holds, but for what every program makes for itself."""
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            link = os.readlink(f"/proc/{pid}/fd/{name}")
+            status = os.stat(f"/proc/{pid}/fd/{name}")
+        except FileNotFoundError:
+            continue
+        if not link.startswith(("anon_inode:", "socket:", "/memfd:")):
+            found.append((status.st_dev, status.st_ino))
+    return sorted(found)
+
+
+def seen(pid: int) -> tuple[object, ...]:
+    """What others see of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    umask = [line for line in status.splitlines() if line.startswith("Umask:")]
+    return (
+        Path(f"/proc/{pid}/comm").read_text(),
+        Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0"),
+        os.readlink(f"/proc/{pid}/cwd"),
+        Path(f"/proc/{pid}/environ").read_bytes(),
+        Path(f"/proc/{pid}/limits").read_text(),
+        umask,
+    )
+
+
+def locked(path: Path) -> bool:
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def pids(services: Services, *names: str) -> list[int]:
+    return [services.pid(name) for name in names]
+
+
+NAMES = ("plain", "logged", "logged/log")
+
+
+@pytest.fixture
+def hosting(upgrading: Upgrading) -> Iterator[Daemon]:
+    """A svscan with one service that is plain and one that has a logger."""
+    upgrading.make("plain")
+    upgrading.make("logged", log="exec cat >>lines")
+    with upgrading.svscan() as daemon:
+        for name in NAMES:
+            upgrading.up(name)
+        yield daemon
+
+
+def test_everything_is_the_same_after_it(upgrading: Upgrading, hosting: Daemon) -> None:
+    upgrading.upgraded()
+    files = [upgrading.folder / name / "supervise/status" for name in NAMES]
+
+    def state() -> list[object]:
+        published = [(file.read_bytes(), file.stat().st_ino) for file in files]
+        return [pids(upgrading, *NAMES), published, seen(hosting.pid), len(descriptors(hosting.pid))]
+
+    before, held_before = state(), held(hosting.pid)
+    upgrading.upgraded()
+    assert state() == before
+    # A program makes itself one pipe, in which signals wake it.
+    assert len(set(held_before) - set(held(hosting.pid))) == 1
+    assert all(locked(upgrading.folder / name / "supervise/lock") for name in NAMES)
+    assert hosting.stop() == 0
+    assert hosting.said + hosting.rest() == b""
+
+
+def test_the_program_is_the_one_that_is_installed_now(upgrading: Upgrading, hosting: Daemon) -> None:
+    """The link it was started by leads elsewhere; a relative folder and path mean what they meant."""
+    hosting.stop()
+    other = upgrading.program.with_name("other")
+    other.write_text(f"{FIRST_LINE}\nimport os; os.write(2, b'the other\\n')\n{REST}")
+    other.chmod(0o755)
+    with Daemon("./svscan", "service", cwd=upgrading.program.parent) as daemon:
+        pid = upgrading.up("plain")
+        upgrading.program.unlink()
+        upgrading.program.symlink_to("other")
+        upgrading.upgraded()
+        assert daemon.line() == b"the other"
+        assert upgrading.pid("plain") == pid
+        assert Path(f"/proc/{daemon.pid}/cmdline").read_bytes().rstrip(b"\0") == b"svscan\0service"
+
+
+def test_what_is_started_later_gets_what_was_started_before_got(upgrading: Upgrading) -> None:
+    upgrading.make(
+        "shows",
+        run="cat /proc/$$/environ >env; umask >rest; ulimit -n >>rest; grep Sig /proc/$$/status >>rest; "
+        f"pwd >>rest; readlink /proc/$$/fd/[0-9] >>rest; echo end >>rest; {STAYS}",
+    )
+    shows = upgrading.folder / "shows"
+    shell = f"ulimit -Sn 300; umask 027; exec 7</dev/null; exec {upgrading.program} {upgrading.folder}"
+    odd = environment(EMPTY="", ODD="\udcff\udcfe", LC_ALL="C")
+    with Daemon("sh", "-c", shell, env=odd) as daemon:
+        first = upgrading.up("shows")
+        eventually(lambda: b"end" in (shows / "rest").read_bytes())
+        upgrading.svc("-t", "shows")
+        second = upgrading.up("shows", since=first)
+        eventually(lambda: b"end" in (shows / "rest").read_bytes())
+        before = [(shows / name).read_bytes() for name in ("env", "rest")]
+        upgrading.upgraded()
+        (shows / "rest").unlink()
+        upgrading.svc("-t", "shows")
+        upgrading.up("shows", since=second)
+        eventually(lambda: [(shows / name).read_bytes() for name in ("env", "rest")] == before)
+        assert b"0027\n300\n" in before[1] and before[1].count(b"/dev/null") == 2, before
+        assert daemon.said == b""
+
+
+def test_who_is_not_to_be_started_yet_is_not(upgrading: Upgrading) -> None:
+    folder = upgrading.make("restless", run=NOTE_THE_START)
+    with upgrading.svscan():
+        for number in range(4):
+            eventually(lambda number=number: len(starts(folder)) > number)
+            upgrading.upgraded()
+        eventually(lambda: len(starts(folder)) > 5)
+    noted = starts(folder)
+    assert all(later - earlier >= 0.98 for earlier, later in itertools.pairwise(noted)), noted
+
+
+def test_paused_wanted_down_leaving_and_down(upgrading: Upgrading) -> None:
+    stubborn = "trap '' TERM; echo ready; while :; do sleep 1; done"
+    elsewhere = upgrading.prepare("leaving")
+    (upgrading.folder / "leaving").symlink_to(elsewhere)
+    upgrading.make("paused")
+    upgrading.make("stubborn", run=stubborn)
+    upgrading.make("down", down=True)
+    with upgrading.svscan() as daemon:
+        upgrading.up("paused"), upgrading.up("leaving")
+        daemon.line(b"ready")
+        upgrading.svc("-p", "paused")
+        upgrading.svc("-d", "stubborn")
+        (upgrading.folder / "leaving").unlink()
+        upgrading.svc("-x", str(elsewhere))
+        names = ("paused", "stubborn", "down")
+        before = pids(upgrading, *names)
+        upgrading.upgraded()
+        assert pids(upgrading, *names) == before
+        assert upgrading.state("paused").endswith("paused")
+        assert upgrading.state("stubborn").endswith("want down")
+        eventually(lambda: stopped(before[0]))
+        upgrading.svc("-c", "paused")
+        upgrading.svc("-k", "stubborn")
+        eventually(lambda: upgrading.pid("stubborn") == 0)
+        assert not upgrading.state("stubborn").endswith("want up")
+        upgrading.svc("-d", str(elsewhere))
+        eventually(lambda: run("svok", elsewhere).returncode == 100)
+
+
+def test_one_that_is_starting_goes_on_with_it(upgrading: Upgrading) -> None:
+    folder = upgrading.prepare("slow", run="echo run; " + STAYS)
+    script(folder / "start", "echo starts; while [ ! -e go ]; do sleep 0.01; done")
+    folder.rename(upgrading.folder / "slow")
+    with upgrading.svscan() as daemon:
+        daemon.line(b"starts")
+        upgrading.upgraded()
+        assert upgrading.state("slow").endswith("starting")
+        (upgrading.folder / "slow/go").touch()
+        daemon.line(b"run")
+        assert b"starts" not in daemon.said.partition(b"starts")[2]
+
+
+def test_a_logger_that_is_a_file_outlives_its_service_and_the_program(upgrading: Upgrading) -> None:
+    """The service has left, its logger reads what is left; the folder is theirs until both are gone."""
+    folder = upgrading.prepare("both", run="echo a line; " + STAYS)
+    script(folder / "log", "trap '' TERM; while [ ! -e go ]; do sleep 0.01; done; exec cat >>lines")
+    (upgrading.folder / "both").symlink_to(folder)
+    with upgrading.svscan():
+        pid = upgrading.up("both")
+        eventually(lambda: run("svup", "-L", folder).returncode == 0)
+        (upgrading.folder / "both").unlink()
+        upgrading.svc("-dx", str(folder))
+        eventually(lambda: not alive(pid))
+        upgrading.upgraded()
+        assert locked(folder / "supervise/lock")
+        (folder / "go").touch()
+        eventually(lambda: not locked(folder / "supervise/lock"))
+        assert (folder / "lines").read_text() == "a line\n"
+
+
+def test_what_could_not_be_published_is_published_later(upgrading: Upgrading, hosting: Daemon) -> None:
+    status = upgrading.folder / "plain/supervise/status"
+    status.unlink()
+    status.mkdir()
+    assert run("svc", "-d", upgrading.folder / "plain").returncode == 0
+    hosting.line(b"unable to rename")
+    upgrading.upgraded()
+    status.rmdir()
+    hosting.signal(signal.SIGHUP)
+    eventually(lambda: upgrading.state("plain").startswith("down "))
+
+
+def test_letters_that_wait_in_a_fifo_are_obeyed(upgrading: Upgrading, hosting: Daemon) -> None:
+    pid = upgrading.pid("plain")
+    hosting.signal(signal.SIGSTOP)
+    eventually(lambda: stopped(hosting.pid))
+    fd = os.open(upgrading.folder / "plain/supervise/control", os.O_WRONLY | os.O_NONBLOCK)
+    os.write(fd, b"h" * 10000 + b"d")
+    os.close(fd)
+    hosting.signal(UPGRADE)
+    hosting.signal(signal.SIGCONT)
+    eventually(lambda: not alive(pid))
+    eventually(lambda: upgrading.state("plain").startswith("down "))
+
+
+BROKEN = {
+    "syntax": ("def (", "SyntaxError"),
+    "import": ("import svpy.nothing", "No module named 'svpy.nothing'"),
+    "exits 1": ("import sys; sys.exit('nothing works')", "nothing works"),
+    "exits 0": ("import sys; sys.exit()", "it said nothing"),
+    "killed": ("import os; os.kill(os.getpid(), 11)", "it said nothing"),
+    "hangs": ("import time; time.sleep(1000)", "it did not come to an end"),
+    "talks": ("import os\nwhile True: os.write(1, b'x' * 4096)", "it did not come to an end"),
+    "another format": ("import svpy.core.handover as h; h.FORMAT = 77", "a state of another format"),
+    "no such words": (
+        "import svpy.core.svscanwords as w; w._STATES.clear()",
+        "svscan: usage: svscan",
+    ),
+}
+IMPATIENT = "import svpy.daemon.successor as s; s.TRIAL_S = 2.0"
+
+
+def still_in_charge(upgrading: Upgrading, hosting: Daemon, why: bytes, before: list[int]) -> None:
+    done = upgrading.upgrade()
+    named = b"svpy: fatal: unable to upgrade svscan (pid %d): " % hosting.pid
+    assert (done.returncode, done.stdout) == (111, b"")
+    assert done.stderr.startswith(named) and why in done.stderr and done.stderr.count(b"\n") == 1
+    assert why in hosting.line(b"svscan: warning: unable to upgrade: ")
+    assert b"Traceback" not in hosting.said
+    assert pids(upgrading, *NAMES) == before
+    upgrading.svc("-t", "plain")
+    upgrading.up("plain", since=before[0])
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_program_that_cannot_take_over_does_not(upgrading: Upgrading, kind: str) -> None:
+    upgrading.make("plain")
+    upgrading.make("logged", log="exec cat >>lines")
+    upgrading.install(IMPATIENT)
+    with upgrading.svscan() as daemon:
+        before = [upgrading.up(name) for name in NAMES]
+        first, why = BROKEN[kind]
+        upgrading.install(first)
+        open_before = held(daemon.pid)
+        still_in_charge(upgrading, daemon, why.encode(), before)
+        assert held(daemon.pid) == open_before
+        before = pids(upgrading, *NAMES)
+        upgrading.install()
+        upgrading.upgraded()
+        assert pids(upgrading, *NAMES) == before
+
+
+@pytest.mark.parametrize("kind", ["missing", "not executable", "a shell's", "no interpreter"])
+def test_a_file_that_is_no_svscan_does_not_take_over(
+    upgrading: Upgrading, hosting: Daemon, kind: str
+) -> None:
+    why = b"unable to start "
+    match kind:
+        case "missing":
+            upgrading.program.unlink()
+        case "not executable":
+            upgrading.program.chmod(0o644)
+        case "a shell's":
+            upgrading.install_text("#!/bin/sh\nexit 0\n")
+            why = b"it said nothing"
+        case "no interpreter":
+            upgrading.install_text("#!/nonexistent\n")
+    still_in_charge(upgrading, hosting, why, pids(upgrading, *NAMES))
+
+
+def test_a_program_that_is_exchanged_after_it_was_tried_leaves_the_old_in_charge(
+    upgrading: Upgrading, hosting: Daemon
+) -> None:
+    """It removes itself when it has been tried: execve fails."""
+    upgrading.install(
+        f"import os, sys\nif '--check-state' in sys.argv: os.unlink({str(upgrading.program)!r})"
+    )
+    still_in_charge(upgrading, hosting, b"unable to execute ", pids(upgrading, *NAMES))
+
+
+HOLDS = """
+import os, sys, time
+if {option!r} in sys.argv:
+    os.write(2, b"here\\n")
+    while not os.path.exists({go!r}): time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("option", ["--check-state", "--state"])
+def test_term_during_an_upgrade_stops_in_order(
+    upgrading: Upgrading, hosting: Daemon, tmp_path: Path, option: str
+) -> None:
+    go = tmp_path / "go"
+    before = pids(upgrading, *NAMES)
+    upgrading.install(HOLDS.format(option=option, go=str(go)))
+    hosting.signal(UPGRADE)
+    if option == "--state":
+        hosting.line(b"here")
+    hosting.signal(signal.SIGTERM)
+    go.touch()
+    assert hosting.wait() == 0
+    assert not any(map(alive, before))
+
+
+def test_svc_during_an_upgrade_waits_and_is_obeyed(
+    upgrading: Upgrading, hosting: Daemon, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    pid = upgrading.pid("plain")
+    upgrading.install(HOLDS.format(option="--state", go=str(go)))
+    hosting.signal(UPGRADE)
+    hosting.line(b"here")
+    with Running("svc", "-d", upgrading.folder / "plain") as svc:
+        eventually(lambda: descriptors(svc.pid).count(f"{upgrading.folder}/plain/supervise/control") == 1)
+        assert svc.process.poll() is None
+        go.touch()
+        assert svc.wait() == 0
+    eventually(lambda: not alive(pid))
+    eventually(lambda: upgrading.state("plain").startswith("down "))
+
+
+def test_signals_in_a_flood_during_upgrades(upgrading: Upgrading, hosting: Daemon) -> None:
+    before = pids(upgrading, *NAMES)
+    for _ in range(4):
+        for number in (UPGRADE, signal.SIGHUP, signal.SIGCHLD, signal.SIGIO) * 500:
+            hosting.signal(number)
+        upgrading.upgraded()
+    assert pids(upgrading, *NAMES) == before
+    assert hosting.stop() == 0
+
+
+def test_children_that_end_meanwhile_are_reaped(
+    upgrading: Upgrading, hosting: Daemon, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    upgrading.install(HOLDS.format(option="--state", go=str(go)))
+    pid, logger = upgrading.pid("plain"), upgrading.pid("logged/log")
+    hosting.signal(UPGRADE)
+    hosting.line(b"here")
+    os.kill(pid, signal.SIGKILL)
+    os.kill(logger, signal.SIGKILL)
+    eventually(lambda: not alive(pid) and not alive(logger))
+    go.touch()
+    upgrading.up("plain", since=pid)
+    upgrading.up("logged/log", since=logger)
+    eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_two_hundred_services_with_loggers(upgrading: Upgrading) -> None:
+    names = [f"{number}{log}" for number in range(200) for log in ("", "/log")]
+    for number in range(200):
+        upgrading.make(str(number), log="exec cat >>lines", run="exec sleep 1000")
+    with upgrading.svscan() as daemon:
+        before = [upgrading.up(name) for name in names]
+        upgrading.upgraded()
+        assert pids(upgrading, *names) == before
+        upgrading.svc("-t", "199")
+        upgrading.up("199", since=before[-2])
+        assert daemon.said == b""
+
+
+def test_nothing_grows(upgrading: Upgrading, hosting: Daemon) -> None:
+    before = pids(upgrading, *NAMES)
+    for _ in range(3):
+        upgrading.upgraded()
+    size_kb, count = memory_kb(hosting.pid), len(descriptors(hosting.pid))
+    for _ in range(12):
+        upgrading.upgraded()
+    assert len(descriptors(hosting.pid)) == count
+    assert memory_kb(hosting.pid) < 1.1 * size_kb
+    assert pids(upgrading, *NAMES) == before
+
+
+def test_nobody_hosts_it(tmp_path: Path) -> None:
+    done = run("svpy", "upgrade", tmp_path, "/nonexistent")
+    assert done.returncode == 111
+    assert done.stderr == (
+        b"svpy: fatal: unable to upgrade %s: svscan not running\n" % bytes(tmp_path)
+        + b"svpy: fatal: unable to upgrade /nonexistent: svscan not running\n"
+    )
