@@ -156,7 +156,7 @@ def test_the_program_is_the_one_that_is_installed_now(upgrading: Upgrading, host
 def test_what_is_started_later_gets_what_was_started_before_got(upgrading: Upgrading) -> None:
     upgrading.make(
         "shows",
-        run="cat /proc/$$/environ >env; umask >rest; ulimit -n >>rest; grep Sig /proc/$$/status >>rest; "
+        run="cat /proc/$$/environ >env; umask >rest; ulimit -n >>rest; grep Sig[BCI] /proc/$$/status >>rest; "
         f"pwd >>rest; readlink /proc/$$/fd/[0-9] >>rest; echo end >>rest; {STAYS}",
     )
     shows = upgrading.folder / "shows"
