@@ -111,8 +111,6 @@ class Hosted:
         self.ended: Callable[[], None] = _nobody
         self._fds: tuple[int, ...] = ()
         self.folder_fd = self.control_fd = self.lock_fd = -1
-        self._records = False
-        self.record: Record | None = None
         normally_up = True if handed_over is not None else self._open(place)
         self.service = Service(normally_up, place.earliest_mono_s, place.scripts)
         if handed_over is not None:

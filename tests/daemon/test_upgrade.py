@@ -164,16 +164,22 @@ def test_what_is_started_later_gets_what_was_started_before_got(upgrading: Upgra
     odd = environment(EMPTY="", ODD="\udcff\udcfe", LC_ALL="C")
     with Daemon("sh", "-c", shell, env=odd) as daemon:
         first = upgrading.up("shows")
-        eventually(lambda: b"end" in (shows / "rest").read_bytes())
+
+        def shown() -> list[bytes]:
+            eventually(lambda: b"end" in (shows / "rest").read_bytes())
+            files = [shows / "env", shows / "rest"]
+            texts = [file.read_bytes() for file in files]
+            files[1].unlink()
+            return texts
+
+        shown()
         upgrading.svc("-t", "shows")
         second = upgrading.up("shows", since=first)
-        eventually(lambda: b"end" in (shows / "rest").read_bytes())
-        before = [(shows / name).read_bytes() for name in ("env", "rest")]
+        before = shown()
         upgrading.upgraded()
-        (shows / "rest").unlink()
         upgrading.svc("-t", "shows")
         upgrading.up("shows", since=second)
-        eventually(lambda: [(shows / name).read_bytes() for name in ("env", "rest")] == before)
+        assert shown() == before
         assert b"0027\n300\n" in before[1] and before[1].count(b"/dev/null") == 2, before
         assert daemon.said == b""
 
