@@ -98,9 +98,18 @@ def test_everything_is_in_its_place(unpacked: Path) -> None:
     assert sorted(system) == ["svpy.service", "svpy@.service"]
     assert (unpacked / "usr/lib/systemd/user/svpy.service").is_file()
     assert (unpacked / "etc/service").is_dir()
+    assert os.readlink(unpacked / "usr/sbin/svpy-init") == "../bin/svpy-init"
     examples = unpacked / "usr/share/doc/svpy/examples"
     assert (examples / "inittab").is_file()
     assert os.access(examples / "qmail-send/run", os.X_OK)
+
+
+def test_the_machines_scripts_are_the_administrators(built: Callable[[str], Path], unpacked: Path) -> None:
+    """As conffiles: what was changed outlives an upgrade."""
+    done = run("dpkg-deb", "-I", built(NOW), "conffiles")
+    scripts = [f"/etc/svpy/{path.name}" for path in sorted((TREE / "units").glob("rc.*"))]
+    assert done.stdout.decode().split() == scripts
+    assert all(os.access(f"{unpacked}/{path}", os.X_OK) for path in scripts)
 
 
 def start(host: Minimal) -> int:
