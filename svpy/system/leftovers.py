@@ -31,7 +31,7 @@ def kill(cgroup: bytes | None, killed: set[int]) -> bool:
     """KILL to all that is left, once; who lived is put into `killed`. Returns whether there was anyone, dead
     or alive: one that ended while it was looked at may have forked before, and what was killed takes a
     moment to die."""
-    left = _kill_descendants(killed)
+    left = _proc_is_ours() and _kill_descendants(killed)
     if os.getpid() == 1:
         try:
             os.kill(-1, signal.SIGKILL)
@@ -40,6 +40,14 @@ def kill(cgroup: bytes | None, killed: set[int]) -> bool:
     if cgroup is not None:
         left |= _kill_in(cgroup, killed)
     return left
+
+
+def _proc_is_ours() -> bool:
+    """In a namespace of ours there may be the /proc of another: its pids are not ours."""
+    try:
+        return os.readlink(b"/proc/self") == b"%d" % os.getpid()
+    except OSError:
+        return False
 
 
 def _kill_descendants(killed: set[int]) -> bool:

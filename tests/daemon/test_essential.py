@@ -123,7 +123,7 @@ def test_the_file_is_looked_for_when_it_ends(services: Services) -> None:
 
 def test_the_first_decides(services: Services) -> None:
     """What an essential service exits with while all stops is not heard."""
-    essential(services, run="trap 'exit 6' TERM; echo up >&2; while :; do read x <>gate; done")
+    essential(services, run="trap 'exit 6' TERM; echo up >&2; while :; do sleep 0.1; done")
     with svscan(services) as daemon:
         daemon.line(b"up")
         assert daemon.stop() == 0

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from support import namespaces
+from support.containers import Container
 from support.processes import Running, TooLate, eventually
 from support.services import Daemon, Services, alive, script, svscan
 from support.watched import renames_into
@@ -354,10 +356,9 @@ def test_a_deadline_for_all(services: Services) -> None:
     services.make("logger", log="trap '' TERM; echo logger up >&2; while :; do read x <>fifo; done")
     fifo(services.folder / "logger/log")
     good = services.make(
-        "good", run="trap 'echo last words; exit' TERM; echo ready >&2; while :; do read x <>fifo; done",
+        "good", run="trap 'echo last words; exit' TERM; echo ready >&2; while :; do sleep 0.1; done",
         log="while read line; do echo $line >>log; done; read go <gate; echo end >>log", down=True,
     )  # fmt: skip
-    fifo(good)
     gate = fifo(good / "log", "gate")
     argv = ("svscan", "--stop-timeout", "1", services.folder)
     with Daemon(*argv) as daemon:
@@ -550,3 +551,24 @@ def test_a_cgroup_that_the_service_manager_delegated_is_our_own(services: Servic
                 assert other.process.poll() is None
             else:
                 assert other.wait() == -signal.SIGKILL
+
+
+@pytest.mark.skipif(bool(why := namespaces.missing()), reason=why)
+@pytest.mark.parametrize("proc", ["", "umount -l /proc", "umount -l /proc; umount -l /proc"])
+def test_a_containers_stop_ends(services: Services, proc: str) -> None:
+    """With its own /proc, with the machine's, with none."""
+    new = services.prepare("a", run=LEAVES + DEAF)
+    fifo(new)
+    folder = new.rename(services.folder / "a")
+    services.make("b", log="trap '' TERM; echo deaf >&2; while :; do read line <>fifo; done")
+    fifo(services.folder / "b/log")
+    with Container("svscan", "--stop-timeout", "0.3", services.folder, setup=proc) as container:
+        container.line(b"deaf")
+        container.line(b"deaf")
+        for name in ("left", "beside"):
+            pid_in(folder / name)
+        assert container.stop() == 0
+        said = container.rest()
+        assert said.startswith(b"svscan: warning: killing a: it did not end in time\n")
+        assert b"svscan: warning: killing b/log: it did not end in time\n" in said
+        assert (b" processes that services left behind\n" in said) == (proc == "")

@@ -12,10 +12,11 @@ import trio
 from support.services import Services, script
 
 from svpy.core import service as machine
+from svpy.core import shutdown
 from svpy.core.status import decode, state_word
 from svpy.daemon import svscan
 from svpy.daemon.hosted import Hosted, Place, Refused
-from svpy.daemon.pair import Pair
+from svpy.daemon.pair import Pair, Stopper
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import folders, signals, waiting
 from svpy.system.children import Starter
@@ -318,3 +319,34 @@ async def test_a_scan_that_begins_many_gives_everything_else_its_turn(
     assert order.count("began") == 20
     # trio takes those that wait for their turn in any order, each once.
     assert "began began began" not in " ".join(order)
+
+
+async def test_what_even_kill_does_not_end_is_given_up(
+    services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that hangs in the kernel: here, no signal reaches any."""
+    folder = services.make("a", log="exec cat")
+    starts_with(monkeypatch)
+    sent: list[tuple[int, str]] = []
+    monkeypatch.setattr(signals, "send_to_group", lambda pid, name: sent.append((pid, name)))
+    monkeypatch.setattr(shutdown, "LATER_S", (0.0, 0.05, 0.1))
+    hosting = supervisor(home_fd)
+    said: list[bytes] = []
+    monkeypatch.setattr(hosting, "warn", said.append)
+    stopper = Stopper(hosting.loops)
+    pair = Pair(hosting, b"a", folders.open_folder(bytes(folder)), stopper.wake)
+    pair.host_logger(is_file=False)
+    pair.host_service()
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stopper.work, lambda: [pair])
+            began = trio.current_time()
+            await stopper.stop([pair], shutdown.Deadline(began + 0.1))
+            assert trio.current_time() >= began + 0.2
+            nursery.cancel_scope.cancel()
+    assert sent == [(102, "KILL"), (101, "KILL")], "the service, then its logger, once each"
+    assert said == [b"killing a: it did not end in time", b"killing a/log: it did not end in time"]
+    assert pair.service is not None and pair.logger is not None
+    for hosted in (pair.service, pair.logger):
+        hosting.give_back(hosted)
+    pair.close()
