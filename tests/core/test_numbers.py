@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svpy.core.numbers import scan_ulong
+from svpy.core.numbers import scan_ulong, seconds
 
 
 @given(st.integers(min_value=0, max_value=10**90))
@@ -23,3 +23,10 @@ def test_odd_ones() -> None:
     assert scan_ulong(b"0" * 9000 + b"5") == 5
     for text in (b"-1", b"+1", b" 1", b"1_0", "\u0661".encode()):
         assert scan_ulong(text) is None
+
+
+@given(st.text("0123456789.-+e _", max_size=6).map(str.encode))
+def test_seconds_are_digits_with_at_most_one_point(text: bytes) -> None:
+    parts = text.split(b".")
+    is_number = len(parts) <= 2 and b"".join(parts).isdigit()
+    assert seconds(text) == (float(text) if is_number else None)

@@ -23,6 +23,7 @@ from svpy.core.service import (
     EndAll,
     Event,
     Exited,
+    InputEnded,
     Instant,
     Leave,
     NothingToRun,
@@ -36,6 +37,8 @@ from svpy.core.service import (
     Spawn,
     Started,
     StartFailed,
+    TimeoutRead,
+    TimeUp,
     WakeAt,
     Warn,
     Woke,
@@ -617,6 +620,156 @@ def test_an_essential_one_without_a_code_has_failed() -> None:
     assert service.handle(Exited(at(5), None, essential=True))[-1] == EndAll(111)
     service, _ = resumed(left_behind(published(3, 7, b"d")))
     assert EndAll(111) not in service.handle(Exited(at(5), None, essential=True)), "it was told to"
+
+
+# stop-timeout, the end of its input, time that is up for all, essential.
+
+KILLING = [Warn(b"killing ", b": it did not end in time"), Signal("KILL")]
+
+
+def test_what_does_not_end_in_time_is_killed_once() -> None:
+    service = up()
+    assert service.handle(Command(at(5), b"d"))[-1] == READ
+    assert service.handle(TimeoutRead(at(5), b" 2.5\n")) == [WakeAt(7.5)]
+    assert service.handle(Command(at(6), b"d")) == [TERM, CONT, published(0, 7, b"d")], "it counts already"
+    assert service.handle(Woke(at(7.4))) == [WakeAt(7.5)]
+    assert service.handle(Woke(at(7.5))) == KILLING
+    assert service.handle(Woke(at(9))) == []
+    assert service.handle(Command(at(9), b"d"))[-1] == published(0, 7, b"d")
+    assert service.handle(Exited(at(9), -9)) == [published(9, 0, b"d")]
+
+
+@pytest.mark.parametrize("letters", [b"u", b"o"])
+def test_up_and_once_call_it_off(letters: bytes) -> None:
+    service = up()
+    service.handle(Command(at(5), b"d"))
+    service.handle(TimeoutRead(at(5), b"2"))
+    service.handle(Command(at(6), letters))
+    assert service.handle(Woke(at(7))) == []
+    assert service.handle(Command(at(8), b"d"))[-1] == READ
+    assert service.handle(TimeoutRead(at(8), b"2")) == [WakeAt(10)], "and then it counts anew"
+
+
+def test_a_flood_of_letters_asks_once_to_be_woken() -> None:
+    service = up()
+    asked = 0
+    for number in range(100):
+        moment = at(5 + number / 100)
+        assert service.handle(Command(moment, b"ud"))[-1] == READ
+        asked += len(service.handle(TimeoutRead(moment, b"60")))
+        service.handle(Command(moment, b"u"))
+    assert asked == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "why"),
+    [
+        (b"soon", 0, b"not a number of seconds"),
+        (b"", 0, b"not a number of seconds"),
+        (b"-1", 0, b"not a number of seconds"),
+        (b"", EACCES, b"access denied"),
+    ],
+)
+def test_a_timeout_that_is_none_is_said_and_kills_nobody(text: bytes, number: int, why: bytes) -> None:
+    service = up()
+    service.handle(Command(at(5), b"d"))
+    warning = Warn(b"unable to read ", b"/stop-timeout: " + why)
+    assert service.handle(TimeoutRead(at(5), text, number)) == [warning]
+    assert service.handle(Woke(at(1e9))) == []
+
+
+def test_an_answer_that_comes_too_late_is_none() -> None:
+    """It is up again, or gone."""
+    service = up()
+    service.handle(Command(at(5), b"du"))
+    assert service.handle(TimeoutRead(at(5), b"0")) == []
+    service.handle(Command(at(5), b"d"))
+    service.handle(Exited(at(6)))
+    assert service.handle(TimeoutRead(at(6), b"0")) == []
+
+
+def test_a_stop_has_its_own_time_which_nothing_calls_off() -> None:
+    service = running()
+    service.handle(Command(at(2), b"d"))
+    service.handle(TimeoutRead(at(2), b"3"))
+    service.handle(Exited(at(4)))
+    assert service.handle(Started(at(4), 9, STOP))[-1] == READ
+    assert service.handle(TimeoutRead(at(4), b"3")) == [], "the moment asked for before comes first"
+    assert service.handle(Woke(at(5))) == [WakeAt(7)]
+    service.handle(Command(at(6), b"u"))
+    killing = [Warn(b"killing ", b"/stop: it did not end in time"), Signal("KILL")]
+    assert service.handle(Woke(at(7))) == killing
+    assert service.handle(Exited(at(7), -9))[-1] == FIRST
+
+
+def test_the_end_of_its_input_counts_like_being_told_to_end() -> None:
+    service = up()
+    service.handle(Command(at(5), b"co"))
+    assert service.handle(InputEnded(at(5))) == [READ]
+    assert service.handle(TimeoutRead(at(5), b"2")) == [WakeAt(7)]
+    service.handle(Exited(at(6)))
+    assert service.handle(Command(at(6), b"co"))[-1] == FIRST
+    assert service.handle(Started(at(6), 8))[-1] == READ, "of the next that reads it as well"
+    service.handle(TimeoutRead(at(6), b"2"))
+    assert service.handle(Woke(at(8))) == KILLING
+
+
+def test_time_is_up() -> None:
+    service = running()
+    service.handle(Command(at(2), b"d"))
+    everyone = [Warn(b"killing ", b": it did not end in time"), Signal("KILL", to_group=True)]
+    assert service.handle(TimeUp(at(3))) == everyone
+    assert service.handle(Exited(at(3), -9)) == [published(3, 0, b"d"), Leave()], "without its stop"
+
+
+@pytest.mark.parametrize("before", [b"", b"d", b"x", b"du", b"o"])
+def test_nothing_is_started_when_time_is_up(before: bytes) -> None:
+    service = up()
+    service.handle(Exited(at(0.5)))
+    service.handle(Command(at(0.6), before))
+    assert service.left or service.handle(TimeUp(at(0.7)))[-1] == Leave()
+
+
+@pytest.mark.parametrize("code", [0, 3, -11, 100])
+def test_everything_ends_with_an_essential_service(code: int) -> None:
+    service = up()
+    word = b"failed" if code == 100 else b""
+    assert service.handle(Exited(at(5), code, essential=True)) == [
+        published(5, 0, b"d", word=word),
+        EndAll(code),
+    ]
+    assert service.handle(Command(at(6), b"u"))[-1] == FIRST
+
+
+@pytest.mark.parametrize("letter", [b"d", b"t", b"k", b"i", b"q", b"du", b"+t"])
+def test_an_essential_service_that_was_told_to_end_ends_alone(letter: bytes) -> None:
+    service = up()
+    service.handle(Command(at(5), letter))
+    told = service.handle(Exited(at(6), -15, essential=True))
+    assert not any(isinstance(action, EndAll) for action in told)
+    service.handle(Command(at(7), b"u"))
+    service.handle(Started(at(7), 8))
+    assert service.handle(Exited(at(9), essential=True))[-1] == EndAll(0), "that was the one before"
+
+
+@pytest.mark.parametrize("letter", [b"h", b"a", b"1", b"2", b"w", b"pc", b"o", b"u"])
+def test_other_letters_do_not_end_it(letter: bytes) -> None:
+    service = up()
+    service.handle(Command(at(5), letter))
+    assert service.handle(Exited(at(6), 1, essential=True))[-1] == EndAll(1)
+
+
+def test_its_scripts_and_everything() -> None:
+    service = with_scripts()
+    assert service.handle(Exited(at(0.2), 0, essential=True))[-1] == IF_THERE
+    service.handle(Started(at(0.2), 8, RUN, has_stop=True))
+    assert service.handle(Exited(at(2), 1, essential=True))[1:] == [EndAll(1), STOP_SCRIPT]
+    service.handle(Started(at(2), 9, STOP))
+    assert service.handle(Exited(at(3), 1, essential=True)) == [published(3, 0, b"d")]
+    assert with_scripts().handle(Exited(at(2), 1, essential=True))[-1] == EndAll(1)
+    service = Service(normally_up=True)
+    service.handle(Woke(at(0)))
+    assert service.handle(StartFailed(at(0), EACCES, START, essential=True))[-2] == EndAll(111)
 
 
 class World:
