@@ -51,17 +51,23 @@ def _proc_is_ours() -> bool:
 
 
 def _kill_descendants(killed: set[int]) -> bool:
+    """Children before their parents, so that each still has the one by which it is known to be ours."""
+    found = _descendants()
+    ours = {os.getpid(), *found}
+    killed |= {pid for pid in reversed(found) if _kill_if(pid, lambda pid: _is_child_of(pid, ours))}
+    return bool(found)
+
+
+def _descendants() -> list[int]:
+    """All of them, dead or alive, parents first."""
+    found: dict[int, None] = {}
     parents = [os.getpid()]
-    ours = set(parents)
-    left = False
     while parents:
         for pid in _children(parents.pop()):
-            left = True
-            if pid not in ours and _kill_if(pid, lambda pid: _is_child_of(pid, ours)):
-                killed.add(pid)
-                ours.add(pid)
+            if pid not in found:
+                found[pid] = None
                 parents.append(pid)
-    return left
+    return list(found)
 
 
 def _children(pid: int) -> list[int]:

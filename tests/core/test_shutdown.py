@@ -143,6 +143,8 @@ def test_time_is_up_for_a_service_then_for_its_logger_once_each() -> None:
     assert orders(memory, GONE, UP, pipe(5), False, Late.LOGGERS).logger == up
     for late in (Late.LOGGERS, Late.GIVE_UP):
         assert orders(memory, GONE, UP, pipe(5), True, late).logger == NOTHING
+    memory = Stopping(service_told=True, logger_timed_out=True)
+    assert orders(memory, GONE, UP, pipe(5), True, Late.GIVE_UP).logger == NOTHING, "its service went later"
 
 
 def test_a_service_that_even_kill_does_not_end_does_not_keep_its_logger() -> None:
