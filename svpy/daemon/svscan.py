@@ -85,6 +85,7 @@ class Svscan:
         self._complaints = scan.Complaints()
         self._look = trio.Event()
         self._stopper = Stopper(supervisor.loops)
+        self._scanning = supervisor.loops.join(SCANNING, lambda: self._look.set())
         self._report = report or Report(Manager(b""), None)
         self._report.count = self._status
         supervisor.news = self._report.news
@@ -289,9 +290,8 @@ class Svscan:
         if self._successor is not None:
             self._successor.serves()
         regular = trio.current_time()
-        loop = self._supervisor.loops.join(SCANNING, lambda: self._look.set())
         while True:
-            loop.turn()
+            self._scanning.turn()
             self._look = trio.Event()
             began = trio.current_time()
             changed = began < regular
@@ -331,6 +331,7 @@ class Svscan:
         }
         for action in scan.decide(known, found):
             await trio.lowlevel.checkpoint()
+            self._scanning.turn()
             try:
                 self._act(action)
             except Refused as refused:

@@ -80,7 +80,7 @@ def test_a_status_is_told_once_a_second_however_much_happens(services: Services,
 )
 def test_a_manager_that_is_not_there_is_nobodys_trouble(services: Services, address: str) -> None:
     services.make("a")
-    with svscan(services, env=environment(NOTIFY_SOCKET=address, WATCHDOG_USEC="20000")) as daemon:
+    with svscan(services, env=environment(NOTIFY_SOCKET=address, WATCHDOG_USEC="2000000")) as daemon:
         services.up("a")
         assert daemon.stop() == 0
         assert daemon.rest() == b""
