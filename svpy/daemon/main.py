@@ -35,6 +35,10 @@ from svpy.system.entry import described
 PAUSE_S = 1.0
 """Between a loop that was ended by an exception and the next one."""
 
+_broken_off: list[BaseException] = []
+"""What trio itself left unfinished, kept from being collected: its tasks would go on for a moment then, and
+get at what the next run has."""
+
 
 def host_all(program: bytes, orders: dict[str, Order], words: Words, script: bytes) -> Ending:
     """Be svscan on the current folder until a signal of `orders` ends it. `script` is what follows this
@@ -60,6 +64,8 @@ def run_always(program: bytes, svscan: Svscan) -> Ending:
             return trio.run(svscan.run, clock=Monotonic())
         except BaseException as error:
             _say(program + b": warning: unexpected ", error)
+            if isinstance(error, trio.TrioInternalError):
+                _broken_off.append(error)
         svscan.break_off()
         time.sleep(PAUSE_S)
 

@@ -163,7 +163,7 @@ class Svscan:
                     await self._relay.drain()
                 nursery.cancel_scope.cancel()
         finally:
-            # A run that trio itself broke off is cleared away late, when another one may hear.
+            # Where trio itself has broken off, that was done without us (break_off).
             if self._heard_now is heard:
                 self._end(heard.close)
         assert self._ending is not None

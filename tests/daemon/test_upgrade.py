@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -455,3 +456,158 @@ def test_nobody_hosts_it(tmp_path: Path) -> None:
         b"svpy: fatal: unable to upgrade %s: svscan not running\n" % bytes(tmp_path)
         + b"svpy: fatal: unable to upgrade /nonexistent: svscan not running\n"
     )
+
+
+FAILS = """
+import os, {module} as m
+real, failed = m.{what}, []
+{define} fails(*words):
+    if os.path.exists({trigger!r}) and not failed:
+        failed.append(True)
+        raise {error}
+    return {wait}real(*words)
+m.{what} = fails
+"""
+"""One call of `what` raises, the first one after the file `trigger` has appeared."""
+
+LOOPS = {
+    "control": ("svpy.daemon.supervisor", "Supervisor._hand_on", "def", "RuntimeError('of the test')"),
+    "signals": ("svpy.daemon.svscan", "Svscan._heard", "def", "RuntimeError('of the test')"),
+    "reaping": ("svpy.daemon.supervisor", "Supervisor.reap", "def", "MemoryError()"),
+    "scanning": ("svpy.daemon.svscan", "Svscan._scan", "async def", "ExceptionGroup('', [OSError(5, 'x')])"),
+    "stopping": ("svpy.daemon.pair", "Pair.go_on_stopping", "def", "SystemExit(3)"),
+    "trio": ("trio._core._run", "Runner.reschedule", "def", "RuntimeError('of the test')"),
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_loop_that_fails_begins_again(upgrading: Upgrading, tmp_path: Path, loop: str) -> None:
+    """Whichever it is: one line, the same services, and all that comes afterwards is heard."""
+    trigger = tmp_path / "trigger"
+    module, what, define, error = LOOPS[loop]
+    wait = "await " if define.startswith("async") else ""
+    names = {"module": module, "what": what, "define": define, "error": error, "wait": wait}
+    first = FAILS.format(trigger=str(trigger), **names)
+    upgrading.make("plain")
+    upgrading.make("logged", log="exec cat >>lines")
+    upgrading.install(first)
+    with upgrading.svscan() as daemon:
+        before = [upgrading.up(name) for name in NAMES]
+        upgrading.make("warm")
+        upgrading.up("warm")
+        count = len(descriptors(daemon.pid))
+        trigger.touch()
+        assert run("svc", "-c", upgrading.folder / "plain").returncode == 0
+        if loop == "stopping":
+            daemon.signal(signal.SIGTERM)
+        else:
+            upgrading.svc("-t", "warm")
+            daemon.signal(signal.SIGHUP)
+        line = daemon.line(b"svscan: warning: unexpected ")
+        assert error.partition("(")[0].encode() in line or b"OSError" in line
+        if loop != "stopping":
+            upgrading.make("later")
+            upgrading.up("later")
+            assert pids(upgrading, *NAMES) == before
+            upgrading.svc("-t", "plain")
+            upgrading.up("plain", since=before[0])
+            eventually(lambda: len(descriptors(daemon.pid)) == count + 5)
+            upgrading.install()
+            upgrading.upgraded()
+            daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+        said = daemon.said + daemon.rest()
+    assert not any(map(alive, before))
+    assert said.count(b"\n") == 1 and b"Traceback" not in said, said
+
+
+def test_a_program_that_fails_in_taking_over_hosts_afresh(upgrading: Upgrading, hosting: Daemon) -> None:
+    """It passed its trial, and what it replaced is gone: services are taken from what they left in their
+    folders, as after the death of a svscan."""
+    before = pids(upgrading, *NAMES)
+    upgrading.install("import svpy.daemon.svscan as s\ns.Svscan.take_over = lambda self: 1 / 0")
+    done = upgrading.upgrade()
+    assert done.returncode == 111 and b"unable to take over" in done.stderr, done.stderr
+    hosting.line(b"svscan: warning: unable to take over: ZeroDivisionError")
+    for name in NAMES:
+        eventually(lambda name=name: run("svok", upgrading.folder / name).returncode == 0)
+    assert pids(upgrading, *NAMES) == before
+    upgrading.svc("-t", "logged")
+    upgrading.up("logged", since=before[1])
+    upgrading.install()
+    upgrading.upgraded()
+    assert hosting.stop() == 0
+    assert not any(map(alive, before))
+
+
+def test_what_was_adopted_stays_adopted(upgrading: Upgrading, hosting: Daemon) -> None:
+    before = pids(upgrading, *NAMES)
+    hosting.signal(signal.SIGKILL)
+    hosting.wait()
+    with upgrading.svscan() as daemon:
+        for name in NAMES:
+            eventually(lambda name=name: run("svok", upgrading.folder / name).returncode == 0)
+        upgrading.upgraded()
+        assert pids(upgrading, *NAMES) == before
+        os.kill(before[0], signal.SIGKILL)
+        daemon.line(b"exit code of plain (pid %d) is unknown" % before[0])
+        upgrading.up("plain", since=before[0])
+        assert daemon.stop() == 0
+    assert not any(map(alive, before))
+
+
+def test_a_line_that_is_half_relayed_is_written_whole(upgrading: Upgrading) -> None:
+    upgrading.make(
+        "speaks", run=f"printf 'the one half '; until [ -e go ]; do sleep 0.01; done; echo; {STAYS}"
+    )
+    with Daemon(upgrading.program, "--log-stdout", upgrading.folder) as daemon:
+        pid = upgrading.up("speaks")
+        upgrading.upgraded()
+        upgrading.upgraded()
+        (upgrading.folder / "speaks/go").touch()
+        assert daemon.line() == b"speaks: the one half "
+        assert upgrading.pid("speaks") == pid
+        assert daemon.stop() == 0
+
+
+def test_the_time_to_stop_goes_on_counting(upgrading: Upgrading) -> None:
+    folder = upgrading.prepare("stubborn", run="trap '' TERM; echo ready; while :; do sleep 0.1; done")
+    (folder / "stop-timeout").write_text("2\n")
+    folder.rename(upgrading.folder / "stubborn")
+    with upgrading.svscan() as daemon:
+        pid = upgrading.up("stubborn")
+        daemon.line(b"ready")
+        upgrading.svc("-d", "stubborn")
+        upgrading.upgraded()
+        eventually(lambda: not alive(pid))
+        assert upgrading.pid("stubborn") == 0
+
+
+COUNTS = "trap '' HUP; n=0; while :; do n=$((n+1)); echo $n; sleep 0.002; done"
+UPGRADES = 1000
+AT_ONCE = 4
+
+
+def test_a_thousand_upgrades_lose_no_line(tmp_path: Path) -> None:
+    """Four svscans, two hundred and fifty upgrades each, beside each other: each is a whole one, with the
+    trial before it. One `svpy upgrade` has them all replaced."""
+    scenes = []
+    for number in range(AT_ONCE):
+        root = tmp_path / str(number)
+        root.mkdir()
+        scenes.append(Upgrading(root))
+        scenes[-1].make("counts", run=COUNTS, log="exec cat >>lines")
+    folders = [scene.folder for scene in scenes]
+    with ExitStack() as running:
+        daemons = [running.enter_context(scene.svscan()) for scene in scenes]
+        before = [[scene.up("counts"), scene.up("counts/log")] for scene in scenes]
+        for _ in range(UPGRADES // AT_ONCE):
+            done = run("svpy", "upgrade", *folders)
+            assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        assert [pids(scene, "counts", "counts/log") for scene in scenes] == before
+        assert [daemon.stop() for daemon in daemons] == [0] * AT_ONCE
+        assert [daemon.said + daemon.rest() for daemon in daemons] == [b""] * AT_ONCE
+    for scene in scenes:
+        lines = (scene.folder / "counts/log/lines").read_text().splitlines()
+        assert lines == [str(number) for number in range(1, len(lines) + 1)]
+        assert len(lines) > UPGRADES // AT_ONCE
