@@ -241,7 +241,7 @@ def read_record(lock_fd: int) -> tuple[bool, Record | None]:
     like in `supervise/`, to be able to use svc, can put another file there; then there is no record."""
     if not folders.is_ours_alone(lock_fd):
         return False, None
-    data = folders.read_at_once(lock_fd, SIZE_BYTES + 1)
+    data = folders.read_at_once(lock_fd, SIZE_BYTES)
     return may_be_overwritten(data), decode(data)
 
 
