@@ -214,12 +214,24 @@ class Hosted:
             # A logger in its service's folder finds that locked by the service.
             if self._supervise == SERVICE:
                 self._keep(folders.lock_folder(self.folder_fd))
+            self.record = self._record_to_be_read()
             control = descriptors.Pipe()
             self.control_fd = self._keep(control.read_fd)
             self._keep(control.write_fd)
             return False
         self._records, self.record = read_record(self.lock_fd)
         return True
+
+    def _record_to_be_read(self) -> Record | None:
+        """Where nothing can be written any more, what was written before counts nevertheless."""
+        try:
+            lock_fd = folders.open_lock(self.lock_name, self.folder_fd)
+        except OSError:
+            return None
+        try:
+            return read_record(lock_fd)[1]
+        finally:
+            folders.close(lock_fd)
 
     def _keep(self, fd: int) -> int:
         self._fds += (fd,)

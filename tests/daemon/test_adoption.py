@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.namespaces import missing
 from support.processes import Running, eventually, run
 from support.services import (
     NOTE_THE_START,
@@ -327,8 +328,9 @@ def test_two_svscans_on_one_folder(services: Services) -> None:
 
 
 def test_a_paused_one_and_its_group(services: Services) -> None:
-    services.make("a", run=f"#!/bin/sh\nexec pgrphack sh -c 'sleep 1000 & {STAYS}'")
+    services.make("a", run=f"exec pgrphack sh -c 'sleep 1000 & echo ready >&2; {STAYS}'")
     with svscan(services) as first:
+        first.line(b"ready")
         pid = services.up("a")
         services.svc("-p", "a")
         eventually(lambda: stopped(pid))
@@ -562,3 +564,34 @@ async def test_a_child_of_our_own_is_reaped_once_with_its_code(
     pair.close()
     assert len(descriptors(os.getpid())) == count
     os.close(home_fd)
+
+
+IN_A_FOLDER_THAT_BECOMES_READ_ONLY = """
+set -e
+mount -t tmpfs none {0}
+mkdir -p {0}/a/log
+printf '#!/bin/sh\\nexec sleep 1000\\n' >{0}/a/run
+printf '#!/bin/sh\\nexec cat\\n' >{0}/a/log/run
+chmod +x {0}/a/run {0}/a/log/run
+svscan {0} &
+until [ "$(svstat {0}/a {0}/a/log | grep -c 'up (pid')" = 2 ]; do :; done
+kill -9 $!
+wait $! || :
+mount -o remount,ro {0}
+exec svscan {0}
+"""
+
+
+@pytest.mark.skipif(missing() != "", reason=missing())
+def test_a_folder_that_is_read_only_when_svscan_comes_again(services: Services) -> None:
+    folder = services.folder
+    words = ("unshare", "--mount", "--propagation", "private", "sh", "-c")
+    with Daemon(*words, IN_A_FOLDER_THAT_BECOMES_READ_ONLY.format(folder)) as daemon:
+        eventually(lambda: descriptors(daemon.pid).count("anon_inode:[pidfd]") == 2)
+        inside = Path(f"/proc/{daemon.pid}/root") / str(folder)[1:]
+        pids = [int.from_bytes(status(inside / part)[12:16], "little") for part in ("a", "a/log")]
+        assert all(map(alive, pids))
+        assert [os.readlink(f"/proc/{pid}/cwd") for pid in pids] == [f"{folder}/a", f"{folder}/a/log"]
+        assert not Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text(), "nothing was started"
+        assert daemon.stop() == 0
+        assert not any(map(alive, pids))
