@@ -390,3 +390,24 @@ def test_a_users_own(machine: Booted) -> None:
         assert not services.pid("a")
     finally:
         machine.systemctl("stop", "users.service")
+
+
+def test_a_stop_that_takes_too_long_leaves_nothing_in_the_cgroup(unit: Unit, services: Services) -> None:
+    """Not even what a svscan that was killed had started: systemd gave the one after it the cgroup."""
+    folder = services.prepare(
+        "a", "trap '' TERM; setsid sleep 1000 & echo $! >left; while :; do read x <>fifo; done"
+    )
+    os.mkfifo(folder / "fifo")
+    folder = folder.rename(services.folder / "a")
+    unit.settings("ExecStart=", "ExecStart=/usr/bin/svscan --stop-timeout 1 /service")
+    unit.do("start")
+    eventually(lambda: (folder / "left").read_text().endswith("\n"), "its background")
+    service, left = services.pid("a"), int((folder / "left").read_text())
+    svscan = unit.pid()
+    unit.machine.kill(svscan, "KILL")
+    unit.pid(since=svscan)
+    assert services.pid("a") == service and unit.machine.alive(left)
+    unit.do("stop")
+    assert unit.processes() == []
+    assert not unit.machine.alive(left)
+    assert unit.show("Result") == "success"
