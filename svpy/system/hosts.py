@@ -113,7 +113,8 @@ def _name(pid: int) -> bytes:
 def _may_be_asked(pid: int, status: dict[bytes, bytes]) -> bool:
     ours = os.geteuid() in (0, int(status.get(b"Uid", b"-1").split()[0]))
     lives = status.get(b"State", b"Z")[:1] not in b"ZX"
-    return lives and ours and _link(b"/proc/%d/ns/pid" % pid) in (None, _link(b"/proc/self/ns/pid"))
+    here = _link(b"/proc/%d/ns/pid" % pid) in (None, _link(b"/proc/self/ns/pid"))
+    return lives and ours and here and folder(b"/proc/%d/root" % pid) in (None, folder(b"/"))
 
 
 def folder(path: bytes) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from support import package
 from support.minimal import Minimal
 from support.package import RUN, TREE, Lines, files
 from support.processes import eventually, run
-from support.services import script
+from support.services import alive, script
 
 import svpy
 from svpy.core.catalogue import COMMANDS, DAEMONS
@@ -119,9 +119,10 @@ def start(host: Minimal) -> int:
 
 
 def names(host: Minimal) -> list[str]:
-    """Of all processes inside."""
-    done = host.command("sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null")
-    return done.stdout.decode().split()
+    """Of all processes that run inside."""
+    proc = host.root / "proc"
+    pids = [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()]
+    return [(proc / f"{pid}/comm").read_text().rstrip("\n") for pid in pids if alive(pid, proc)]
 
 
 def test_installed_it_works_and_purged_it_leaves_nothing(host: Minimal, install: Install) -> None:
@@ -150,7 +151,7 @@ def test_installed_it_works_and_purged_it_leaves_nothing(host: Minimal, install:
     assert host.command("svstat", "/service/lines").stdout.startswith(b"/service/lines: up (pid ")
 
     package.dpkg(host, "--remove", "svpy")
-    assert not Path(host.root, f"proc/{svscan}").exists()
+    assert not alive(svscan, host.root / "proc")
     assert not {"svscan", "multilog"} & {*names(host)}, "it left something running"
     assert lines.logged(), "it removed a log"
 
@@ -173,6 +174,26 @@ def test_a_service_folder_that_is_there_is_left_alone(host: Minimal, install: In
     install(NOW)
     package.dpkg(host, "--purge", "svpy")
     assert (host.root / "service/mine").is_dir()
+
+
+def test_an_upgrade_stops_nothing(host: Minimal, install: Install) -> None:
+    install(NOW)
+    lines = Lines(host.root)
+    svscan = start(host)
+    lines.wait_up()
+    before = lines.pids()
+    mark = lines.last()
+    said = install(NEXT)
+    assert "warning" not in said.lower(), said
+    assert host.command("svpy").stdout.startswith(f"svpy {NEXT}: ".encode())
+    eventually(lambda: lines.last() > mark + 20, "lines after the upgrade")
+    assert lines.pids() == before
+    assert (host.root / f"proc/{svscan}/comm").read_text() == "svscan\n"
+    assert lines.logged() == [b"started", *(b"%d" % number for number in range(1, lines.last() + 1))]
+    # And it obeys the new program.
+    assert host.command("svc", "-t", "/service/lines").stderr == b""
+    eventually(lambda: lines.pids()[0] not in (0, before[0]), "a new pid")
+    assert lines.pids()[1] == before[1]
 
 
 def test_what_cannot_be_replaced_leaves_the_package_configured(host: Minimal, install: Install) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from support import booted, minimal, package
 from support.booted import Booted, CannotBoot
+from support.package import Lines
+from support.processes import eventually
 
 import svpy
 
@@ -43,6 +46,37 @@ def install(machine: Booted, built: Callable[[str], Path]) -> Callable[[str], st
 
 def shown(machine: Booted, name: str, unit: str = "svpy.service") -> str:
     return machine.systemctl("show", "-P", name, unit).rstrip("\n")
+
+
+def test_installed_upgraded_removed_and_purged(machine: Booted, install: Callable[[str], str]) -> None:
+    before = package.files(machine)
+    install(NOW)
+    assert shown(machine, "ActiveState") == "active"
+    assert shown(machine, "UnitFileState") == "enabled"
+    assert (machine.root / WANTED).is_symlink()
+    lines = Lines(machine.root)
+    machine.path("/srv/more").mkdir()
+    machine.systemctl("start", "svpy@srv-more.service")
+    lines.wait_up()
+    pids, mark = lines.pids(), lines.last()
+    mains = {unit: shown(machine, "MainPID", unit) for unit in ("svpy.service", "svpy@srv-more.service")}
+
+    said = install(NEXT)
+    assert "warning" not in said.lower(), said
+    eventually(lambda: lines.last() > mark + 20, "lines after the upgrade")
+    assert lines.pids() == pids
+    for unit, pid in mains.items():
+        assert (shown(machine, "ActiveState", unit), shown(machine, "NRestarts", unit)) == ("active", "0")
+        assert shown(machine, "MainPID", unit) == pid
+
+    package.dpkg(machine, "--remove", "svpy")
+    assert not any(machine.alive(int(pid)) for pid in (*mains.values(), *pids))
+    assert lines.logged() == [b"started", *(b"%d" % number for number in range(1, lines.last() + 1))]
+
+    package.dpkg(machine, "--purge", "svpy")
+    left = package.files(machine) - before
+    assert {path for path in left if not path.startswith(("/srv/", "/etc/service"))} == set()
+    assert os.readlink(machine.root / "etc/service/lines") == "/srv/lines"
 
 
 def test_what_an_administrator_has_disabled_stays_so(machine: Booted, install: Callable[[str], str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from support import namespaces
 from support.processes import BIN, Running, eventually, run
+from support.services import alive
 
 TESTS = Path(__file__).parent.parent
 UNITS = TESTS.parent / "units"
@@ -106,11 +107,7 @@ class Booted(Running):
 
     def alive(self, pid: int) -> bool:
         """Whether a process of the machine's runs."""
-        try:
-            stat = self.path(f"/proc/{pid}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        return stat.rpartition(")")[2].split()[0] not in "ZX"
+        return alive(pid, self.path("/proc"))
 
     def kill(self, pid: int, name: str) -> None:
         assert self.command("sh", "-c", f"kill -s {name} {pid}").returncode == 0

@@ -124,10 +124,10 @@ def descriptors(pid: int) -> list[str]:
     return sorted(links)
 
 
-def alive(pid: int) -> bool:
+def alive(pid: int, proc: Path = Path("/proc")) -> bool:
     """Whether a process runs: a zombie that nobody reaped yet does not."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = Path(proc, f"{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
