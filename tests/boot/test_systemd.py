@@ -192,6 +192,31 @@ def test_the_watchdog_is_answered_by_an_idle_svscan(unit: Unit, services: Servic
     assert (unit.pid(), unit.show("NRestarts")) == (svscan, "0")
 
 
+def test_an_upgrade_in_place_goes_on_telling(unit: Unit, services: Services) -> None:
+    unit.settings("WatchdogSec=3")
+    services.make("a", SEEN, log="exec cat >lines")
+    unit.do("start")
+    svscan, pids = unit.pid(), [services.up("a"), services.up("a/log")]
+    done = unit.machine.command("svpy", "upgrade")
+    assert done.returncode == 0, done
+    answered = {unit.show("WatchdogTimestampMonotonic")}
+
+    def often() -> bool:
+        answered.add(unit.show("WatchdogTimestampMonotonic"))
+        return len(answered) == 4
+
+    eventually(often, "three more answers")
+    assert (unit.pid(), unit.show("NRestarts")) == (svscan, "0")
+    assert [services.pid("a"), services.pid("a/log")] == pids
+    services.svc("-t", "a")
+    services.up("a", since=pids[0])
+    assert "NOTIFY_SOCKET" not in (services.folder / "a/seen").read_text()
+    services.svc("-d", "a")
+    unit.until_shows("StatusText", "1 service, 1 down; 1 logger, 1 up")
+    unit.do("stop")
+    assert unit.processes() == []
+
+
 def test_a_svscan_that_does_not_answer_is_replaced(unit: Unit, services: Services) -> None:
     unit.settings("WatchdogSec=3", "RestartSec=50ms", "LimitCORE=0")
     services.make("a")
