@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from support.services import Services, script
 
 from svpy.core import service as machine
@@ -350,3 +351,42 @@ async def test_what_even_kill_does_not_end_is_given_up(
     for hosted in (pair.service, pair.logger):
         hosting.give_back(hosted)
     pair.close()
+
+
+async def test_a_stop_looks_at_those_that_changed(
+    services: Services, home_fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at all of them whenever one has ended: that would be five hundred times five hundred."""
+    count = 40
+    started = starts_with(monkeypatch)
+    hosting = supervisor(home_fd)
+    stopper = Stopper(hosting.loops)
+    pairs = []
+    for number in range(count):
+        folder = services.make(str(number))
+        pairs.append(Pair(hosting, b"a", folders.open_folder(bytes(folder)), stopper.wake))
+        pairs[-1].host_service()
+    looks = 0
+    look = Pair.go_on_stopping
+
+    def counted(pair: Pair, *words: object) -> None:
+        nonlocal looks
+        looks += 1
+        look(pair, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Pair, "go_on_stopping", counted)
+    monkeypatch.setattr("svpy.daemon.pair.STOP_LOOK_S", 1000.0)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stopper.work, lambda: pairs)
+            nursery.start_soon(stopper.stop, pairs, shutdown.Deadline())
+            for number in range(len(started)):
+                await trio.testing.wait_all_tasks_blocked()
+                ended(monkeypatch, (101 + number, 0))
+                hosting.reap()
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    assert all(pair.is_gone() for pair in pairs)
+    assert count <= looks <= 4 * count
+    for pair in pairs:
+        pair.close()
