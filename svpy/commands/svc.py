@@ -10,8 +10,9 @@ from svpy.system.origin import Origin
 from svpy.system.supervised import NotTold, tell, wait_until_taken
 from svpy.system.tell import say
 
-TAKEN_WITHIN_S = 0.1
-"""A C supervise may be deaf for a second; that is not worth waiting for."""
+TAKEN_WITHIN_S = 0.5
+"""A C supervise may be deaf for a second, which is not worth waiting for; a svscan that is being replaced,
+for less than half of one, is."""
 
 AT_ONCE = 200
 """Folders whose fifos are held open while they are waited for: far below any limit on descriptors."""

@@ -1,8 +1,8 @@
 """svscan [OPTIONS] [DIR]: start and supervise every service in DIR, or in the current folder."""
 
 from svpy.core.errors import FAILED, Die
-from svpy.system.entry import entry
-from svpy.system.tell import because
+from svpy.system.entry import described, entry
+from svpy.system.tell import because, say
 
 PROGRAM = b"svscan"
 
@@ -34,7 +34,15 @@ def run(words: list[bytes]) -> int:
     # In a container, at its first start: later it may be down on purpose.
     raising = Raising(PROGRAM) if os.getpid() == 1 and parsed.state_fd is None else None
     # trio takes ten times longer to import than a wrong folder takes to be told.
-    from svpy.daemon.main import host_all
+    try:
+        from svpy.daemon.main import host_all
+    except Exception as error:
+        if parsed.state_fd is None:
+            raise
+        say(b"svscan: warning: unexpected " + described(error))
+        from svpy.system.replacing import execute_again
+
+        execute_again([started_as, *words])
 
     if raising is not None:
         raising.wait()

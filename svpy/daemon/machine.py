@@ -105,10 +105,11 @@ class Init:
         folder = self._enter()
         if folder is None:
             return None
-        state_fd, self._state_fd = self._state_fd, None
-        words = Words(folder, stop_timeout_s=self._stop_timeout_s(), state_fd=state_fd)
         from svpy.daemon.main import host_all
 
+        # Not before that could be imported: it is what holds the services, and cannot be had twice.
+        state_fd, self._state_fd = self._state_fd, None
+        words = Words(folder, stop_timeout_s=self._stop_timeout_s(), state_fd=state_fd)
         return host_all(self._program, MACHINE, words, script()).order
 
     def _enter(self) -> bytes | None:

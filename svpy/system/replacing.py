@@ -2,7 +2,9 @@
 
 import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
 import os
+import time
 from collections.abc import Iterable
+from typing import NoReturn
 
 from svpy.system.environment import inherited, mapping
 from svpy.system.execute import executor
@@ -68,6 +70,17 @@ def blocked(numbers: Iterable[int]) -> None:
 def execute(argv: list[bytes]) -> None:
     """Become this program, in the environment this one was given. Returns by OSError only."""
     executor(inherited())(argv[0], argv)
+
+
+def execute_again(argv: list[bytes]) -> NoReturn:
+    """The same, a second later, and until it can be: a program that holds everything and cannot begin,
+    because what is installed is being exchanged at this moment, must not end. Signals stay blocked."""
+    while True:
+        time.sleep(1)
+        try:
+            execute(argv)
+        except OSError:
+            pass
 
 
 class Trial:

@@ -541,6 +541,24 @@ def test_a_program_that_fails_in_taking_over_hosts_afresh(upgrading: Upgrading, 
     assert not any(map(alive, before))
 
 
+def test_a_program_that_cannot_begin_for_a_moment_begins_later(
+    upgrading: Upgrading, hosting: Daemon, tmp_path: Path
+) -> None:
+    """What it imports is being exchanged when it is executed."""
+    before = pids(upgrading, *NAMES)
+    flag = str(tmp_path / "flag")
+    upgrading.install(
+        f"import os, sys\nif '--state' in sys.argv and not os.path.exists({flag!r}):\n"
+        f"    open({flag!r}, 'w'); sys.modules['trio'] = None"
+    )
+    upgrading.upgraded()
+    hosting.line(b"svscan: warning: unexpected ModuleNotFoundError")
+    assert pids(upgrading, *NAMES) == before
+    upgrading.svc("-t", "plain")
+    upgrading.up("plain", since=before[0])
+    assert hosting.stop() == 0
+
+
 def test_what_was_adopted_stays_adopted(upgrading: Upgrading, hosting: Daemon) -> None:
     before = pids(upgrading, *NAMES)
     hosting.signal(signal.SIGKILL)
