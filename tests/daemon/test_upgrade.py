@@ -11,8 +11,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
+from support.namespaces import UNSHARE, children, missing
 from support.processes import BIN, Running, environment, eventually, run
 from support.services import (
     NOTE_THE_START,
@@ -26,6 +28,10 @@ from support.services import (
     starts,
     stopped,
 )
+
+from svpy.daemon.hosted import Hosted, Place
+from svpy.daemon.pair import Pair
+from svpy.daemon.supervisor import Supervisor
 
 UPGRADE = signal.SIGRTMIN + 1
 INSTALLED = (BIN / "svscan").read_text()
@@ -648,3 +654,47 @@ def test_a_thousand_upgrades_lose_no_line(tmp_path: Path) -> None:
         lines = (scene.folder / "counts/log/lines").read_text().splitlines()
         assert lines == [str(number) for number in range(1, len(lines) + 1)]
         assert len(lines) > UPGRADES // AT_ONCE
+
+
+def test_nothing_that_a_pair_or_a_half_of_it_holds_is_forgotten() -> None:
+    """Who adds a slot says how it is handed over, or names it here."""
+    pair = Pair(cast(Supervisor, None), b"a", 3, lambda pair: None)
+    of_its_owner = {"_changed", "_relay", "_supervisor"}
+    assert {slot.lstrip("_") for slot in {*Pair.__slots__} - of_its_owner} == {*pair.state()}
+    half = Hosted(Place(b"a", b"."), 0, 1, {"addressing": {}, "machine": {}})
+    handed_over = {*half.state()} - {"with_logger"} | {"logger"}
+    assert {*Hosted.__slots__} - {"ended", "left"} == handed_over - {"machine"} | {"service"}
+
+
+def test_what_is_stopping_is_not_replaced(upgrading: Upgrading) -> None:
+    upgrading.make("stubborn", run="trap '' TERM; echo ready; while :; do sleep 0.1; done")
+    with upgrading.svscan() as daemon:
+        pid = upgrading.up("stubborn")
+        daemon.line(b"ready")
+        daemon.signal(signal.SIGTERM)
+        eventually(lambda: upgrading.state("stubborn").endswith("want down"))
+        done = upgrading.upgrade()
+        assert done.returncode == 111 and b"it is stopping" in done.stderr
+        daemon.line(b"svscan: warning: unable to upgrade: it is stopping")
+        os.kill(pid, signal.SIGKILL)
+        assert daemon.wait() == 0
+
+
+def test_pid_1_of_a_container_is_replaced_from_within(upgrading: Upgrading) -> None:
+    """Who looks from outside does not ask it: what it would execute is not what is installed there."""
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    upgrading.make("logged", log="exec cat >>lines")
+    with Daemon(
+        *UNSHARE, "--kill-child", "--mount-proc", "--", upgrading.program, upgrading.folder
+    ) as daemon:
+        eventually(lambda: children(daemon.pid))
+        (host,) = children(daemon.pid)
+        before = [upgrading.up(name) for name in NAMES[1:]]
+        assert b"svscan not running" in upgrading.upgrade().stderr
+        done = run("nsenter", "-t", str(host), "-p", "-m", BIN / "svpy", "upgrade")
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        assert pids(upgrading, *NAMES[1:]) == before
+        os.kill(host, signal.SIGTERM)
+        assert daemon.wait() == 0
