@@ -483,10 +483,11 @@ CGROUP2 = next((Path(line.split()[1]) for line in Path("/proc/mounts").read_text
 
 @pytest.fixture
 def cgroup() -> Iterator[Path]:
-    """A cgroup of cgroup2, with another below it. What is in them at the end is killed."""
+    """A cgroup of cgroup2 below our own, with another below it. What is in them at the end is killed."""
     if CGROUP2 is None:
         pytest.skip("no cgroup2 is mounted")
-    folder = CGROUP2 / f"svpy-test-{os.getpid()}"
+    ours = Path("/proc/self/cgroup").read_text().partition("0::/")[2].partition("\n")[0]
+    folder = CGROUP2 / ours / f"svpy-test-{os.getpid()}"
     try:
         folder.mkdir()
     except OSError as error:
