@@ -6,6 +6,8 @@ Rules of this module:
   logger that comes later takes over the pipe with what is in it;
 - nothing is read while standard output takes nothing: services wait, as they would for a full output of
   their own, svscan does not;
+- a service survives it as every other if svscan is killed, and the next one reads on: what it is given can
+  be read by itself, so that it waits instead of getting SIGPIPE;
 - each pipe has its turn, of TURN_BYTES; what one turn brought is written before the next;
 - what nobody will ever take (a broken pipe) is dropped; a full disk is asked again every RETRY_S;
 - when everything stops, standard output that takes nothing for PATIENCE_S is given up, and what is read
@@ -115,6 +117,10 @@ class Relay:
 
     def attach(self, name: bytes, pipe: descriptors.Pipe) -> Inlet:
         """Read a pipe from now on. Raises OSError."""
+        try:
+            pipe.survive_us()
+        except OSError:
+            pass  # Without /proc nobody could find the pipe again either.
         inlet = Inlet(name, pipe)
         self.read_on(inlet)
         return inlet

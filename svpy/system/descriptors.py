@@ -122,6 +122,13 @@ class Pipe:
             path = b"/proc/self/fd/%d" % self.read_fd
             self.write_fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
 
+    def survive_us(self) -> None:
+        """From now on who is given the writing end reads as well: were we, the only reader, killed, nobody
+        would get SIGPIPE, and the next of us finds in it what was not read. Raises OSError."""
+        fd = os.open(b"/proc/self/fd/%d" % self.write_fd, os.O_RDWR | os.O_CLOEXEC)
+        os.dup2(fd, self.write_fd, inheritable=False)
+        os.close(fd)
+
     def close_writing_end(self) -> None:
         if self.write_fd >= 0:
             os.close(self.write_fd)

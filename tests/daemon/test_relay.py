@@ -7,11 +7,15 @@ import pty
 import select
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
-from support.processes import eventually
+from support.peers import as_root
+from support.processes import DEADLINE_S, eventually, run
 from support.services import Daemon, Services, alive, descriptors
+
+from svpy.system.descriptors import waiting_bytes
 
 GATED = "echo before; printf half >&1; read go <gate; echo ' whole'; exec sleep 1000"
 
@@ -249,3 +253,53 @@ def test_a_closed_stdout_ends_nothing(services: Services) -> None:
             b"svscan: warning: unable to write to stdout: file descriptor not open"
         ]
         assert daemon.stop() == 0
+
+
+def test_a_killed_svscan_is_survived_and_the_next_reads_on(services: Services) -> None:
+    services.make("a", "i=0; while :; do echo $i; i=$((i + 1)); sleep 0.01; done")
+    with relaying(services, stderr=subprocess.DEVNULL) as killed:
+        seen = int(killed.line(b"a: 5").removeprefix(b"a: "))
+        pid = services.pid("a")
+        killed.signal(signal.SIGKILL)
+        killed.wait()
+        for line in killed.rest().splitlines():
+            seen = int(line.removeprefix(b"a: "))
+        eventually(lambda: waiting_in(pid) >= 40, "it goes on writing")
+        with relaying(services) as daemon:
+            numbers = [int(daemon.line(b"a: ").removeprefix(b"a: ")) for _ in range(50)]
+            assert numbers == list(range(numbers[0], numbers[0] + 50))
+            # What was read and not written when it was killed is one turn at most.
+            assert numbers[0] - seen in (1, 2)
+            assert services.pid("a") == pid
+            assert daemon.stop() == 0
+
+
+def waiting_in(pid: int) -> int:
+    """Bytes in the pipe that is a process's stdout."""
+    fd = os.open(f"/proc/{pid}/fd/1", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return waiting_bytes(fd)
+    finally:
+        os.close(fd)
+
+
+@as_root
+def test_a_full_disk_loses_nothing(services: Services, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    assert run("mount", "-t", "tmpfs", "-o", "size=16k", "none", disk).returncode == 0
+    try:
+        (disk / "filler").write_bytes(bytes(12288))
+        services.make("a", "i=0; while [ $i -lt 1000 ]; do echo $i; i=$((i + 1)); done; exec sleep 1000")
+        with (disk / "out").open("ab") as out, relaying(services, stdout=out, stderr=-1) as daemon:
+            assert daemon.process.stderr is not None
+            assert select.select([daemon.process.stderr], [], [], DEADLINE_S)[0]
+            said = daemon.process.stderr.readline()
+            assert said == b"svscan: warning: unable to write to stdout: out of disk space\n"
+            (disk / "filler").unlink()
+            eventually(lambda: (disk / "out").read_bytes().endswith(b"a: 999\n"))
+            assert daemon.stop() == 0
+            assert daemon.process.stderr.read() == b""
+        assert (disk / "out").read_bytes() == b"".join(b"a: %d\n" % number for number in range(1000))
+    finally:
+        run("umount", disk)
