@@ -32,6 +32,11 @@ class Manager:
             return False
         return True
 
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
 
 def own_pid() -> int:
     """The pid that the manager knows us by."""

@@ -11,12 +11,17 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 from support.manager import Listener, hanging
 from support.processes import TooLate, environment, eventually, run
 from support.services import Daemon, Services, descriptors, svscan
 
 import svpy
 import svpy.daemon.svscan as svscan_module
+from svpy.daemon.loops import Loops
+from svpy.daemon.report import Report
+from svpy.system.notify import Manager
 
 WATCHDOG_S = 1.2
 
@@ -292,3 +297,19 @@ def test_a_score_that_cannot_be_kept_costs_one_line(services: Services) -> None:
             b"svscan: warning: unable to keep an oom_score_adj of our own, which services do not get: "
             b"access denied\n"
         )
+
+
+async def test_what_was_not_taken_is_told_again(listener: Listener) -> None:
+    manager = Manager(listener.env["NOTIFY_SOCKET"].encode())
+    report = Report(manager, None)
+    report.count = lambda: b"STATUS=x"
+    listener.fill()
+    report.ready()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(report.work, Loops(), lambda line: None)
+        await trio.testing.wait_all_tasks_blocked()
+        listener.drop()
+        heard = await trio.to_thread.run_sync(listener.until, "READY=1")
+        assert heard == ["READY=1", "STATUS=x"]
+        nursery.cancel_scope.cancel()
+    manager.close()
