@@ -206,6 +206,22 @@ def test_nothing_holds_up_the_end(machine: Machine) -> None:
 
 
 @alone
+@pytest.mark.parametrize(("said", "bound_s"), [("0.5\n", 60.0), ("soon", 0.5), (None, 0.5)])
+def test_services_have_their_time_and_no_more(machine: Machine, said: str | None, bound_s: float) -> None:
+    """What /etc/svpy/stop-timeout says, or what a machine has anyway."""
+    machine.services.make("one", f"trap '' TERM\necho up\n{WAITS}", log="cat")
+    if said is not None:
+        (machine.scripts / "stop-timeout").write_text(said)
+    with machine.start(*patched(STOP_TIMEOUT_S=bound_s)) as console:
+        console.line(b"up")
+        os.kill(console.init, signal.SIGUSR2)
+        console.line(b"rc.shutdown was told: poweroff")
+        assert console.death() is signal.SIGINT
+    refused = b"unable to use /etc/svpy/stop-timeout: it is not a number of seconds"
+    assert (refused in console.said) == (said == "soon")
+
+
+@alone
 def test_stopped_processes_end_as_well(machine: Machine) -> None:
     machine.services.make("one", "sh -c 'kill -STOP $$; echo never' & echo up; exec sleep 1000")
     with machine.start() as console:
