@@ -268,6 +268,26 @@ def test_no_exception_ends_it(machine: Machine) -> None:
 
 
 @alone
+def test_an_upgrade_leaves_the_machine_as_it_is(machine: Machine) -> None:
+    """Not set up again, no service touched, and the end is what it was."""
+    machine.services.make("one", f"trap 'echo one has ended; exit' TERM\necho one is up\n{WAITS}")
+    with machine.start() as console:
+        console.line(b"one is up")
+        for _ in range(2):
+            assert console.ask(BIN / "svpy", "upgrade") == (0, b"")
+        assert console.ask("cat", "/proc/1/comm") == (0, b"svpy-init\n")
+        machine.services.make("two", f"echo $PATH; {SAYS_UP}")
+        console.line(PATH.removeprefix(b"PATH="))
+        assert console.ask(BIN / "svpy", "shutdown", "-r") == (0, b"")
+        console.line(b"one has ended")
+        console.line(b"rc.shutdown was told: reboot")
+        assert console.death() is signal.SIGHUP
+        assert console.said.count(b"rc.init was here") == 1
+        assert console.said.count(b"one is up") == 1
+        assert b"warning" not in console.said
+
+
+@alone
 def test_without_trio_the_machine_can_still_be_ended(machine: Machine) -> None:
     machine.services.make("one", SAYS_UP)
     with machine.start(*init_after("import sys; sys.modules['trio'] = None")) as console:
