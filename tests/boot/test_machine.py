@@ -97,7 +97,7 @@ def test_a_machine_from_its_first_process_to_its_last(disk: Path) -> None:
         machine.asked("svpy-machine login: ")
         machine.typed("root")
         machine.asked(":~# ")
-        machine.typed("svpy upgrade && svpy shutdown -p")
+        machine.typed("svpy shutdown -p")
         machine.told("tell: told to end")
         machine.told("svpy-init: poweroff: all processes are told to end")
         machine.told("svpy-init: warning: unable to end all processes with TERM: sending KILL")
