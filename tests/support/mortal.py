@@ -12,10 +12,11 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from types import TracebackType
 
-from support.processes import Running, environment
+from support.processes import BIN, Running, environment
 
 
 class Mortal:
@@ -74,7 +75,9 @@ def live() -> int:
         try:
             os.dup2(2, 1)
             signal.pthread_sigmask(signal.SIG_BLOCK, [number(name) for name in SVSCAN])
-            code = host_all(b"svscan", SVSCAN, PLAIN).code
+            code = host_all(b"svscan", SVSCAN, PLAIN, os.fsencode(BIN / "svscan")).code
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     return pid
