@@ -86,6 +86,32 @@ def test_a_service_and_its_logger_go_on(services: Services) -> None:
     assert (folder / "supervise/lock").read_bytes() == b"", "it ended in order"
 
 
+def test_what_was_adopted_is_handed_on_by_an_upgrade(services: Services) -> None:
+    folder = services.make("a", log=LOGGER)
+    with svscan(services) as first:
+        pids = services.up("a"), services.up("a/log")
+        kill(first)
+        with svscan(services) as second:
+            taken(services, "a", "a/log")
+            before = status(folder), status(folder / "log"), (folder / "supervise/lock").read_bytes()
+            open_before = descriptors(second.pid).count("anon_inode:[pidfd]")
+            assert run("svpy", "upgrade", services.folder).returncode == 0
+            assert (
+                status(folder),
+                status(folder / "log"),
+                (folder / "supervise/lock").read_bytes(),
+            ) == before
+            assert descriptors(second.pid).count("anon_inode:[pidfd]") == open_before == 2
+            services.svc("-t", "a")
+            second.line(b"exit code of a (pid %d) is unknown" % pids[0])
+            services.up("a", since=pids[0])
+            kill(second)
+            with svscan(services) as third:
+                taken(services, "a", "a/log")
+                assert services.pid("a/log") == pids[1]
+                assert third.stop() == 0
+
+
 def test_both_are_restarted_with_the_same_pipe(services: Services) -> None:
     folder = services.make("a", run="echo life; exec sleep 1000", log="echo reads >>lines; exec cat >>lines")
     with svscan(services) as first:
