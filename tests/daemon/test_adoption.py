@@ -395,7 +395,7 @@ def test_one_that_is_going_down(services: Services) -> None:
     with svscan(services) as first:
         first.line(b"ready")
         services.up("a/log")
-        pid = services.pid("a")
+        pid = services.up("a")
         services.svc("-d", "a")
         first.line(b"asked")
         kill(first)
@@ -419,7 +419,7 @@ def test_killed_while_everything_stops(services: Services, is_down: bool) -> Non
     with svscan(services) as first:
         first.line(b"ready")
         logger = services.up("a/log")
-        pid = services.pid("a")
+        pid = services.up("a")
         first.signal(signal.SIGTERM)
         first.line(b"asked")
         kill(first)
@@ -483,7 +483,7 @@ def test_a_service_whose_output_leads_elsewhere_now(services: Services) -> None:
     services.make("a", run=f"exec >elsewhere; echo ready >&2; {STAYS}", log=LOGGER)
     with svscan(services) as first:
         first.line(b"ready")
-        service, logger = services.pid("a"), services.up("a/log")
+        service, logger = services.up("a"), services.up("a/log")
         kill(first)
         eventually(lambda: not alive(logger), "it has read to the end")
         with svscan(services) as second:
