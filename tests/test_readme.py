@@ -62,6 +62,8 @@ ROWS: dict[str, tuple[str, ...]] = {
         "daemon/test_adoption.py::test_a_service_and_its_logger_go_on",
         "daemon/test_adoption.py::test_supervise_takes_over_as_well",
     ),
+    "a newer version": ("daemon/test_upgrade.py::test_everything_is_the_same_after_it",),
+    "an orphan": ("boot/test_container.py::test_an_orphan_becomes_its_child_and_is_reaped*",),
     "control during a start's second": ("oracle/test_supervise.py::*differs-told-in-its-first-second]",),
     "letters that come together": ("oracle/test_supervise.py::*differs-told-to-leave-and-then-up]",),
     "TERM or INT to svscan": (
@@ -72,7 +74,26 @@ ROWS: dict[str, tuple[str, ...]] = {
         "oracle/test_supervise.py::*differs-terminated-itself]",
         "oracle/test_supervise.py::*differs-interrupted-itself]",
     ),
+    "QUIT, PWR or RTMIN+3 to svscan": ("boot/test_container.py::test_it_is_stopped_in_order_under_any_pid*",),
     "HUP to svscan": ("daemon/test_svscan.py::test_hup_scans_now",),
+    "`--log-stdout`, `--stop-timeout` before svscan's folder": (
+        "core/test_svscan_words.py::test_words*",
+        "daemon/test_relay.py::*",
+        "daemon/test_stop.py::test_a_deadline_for_all",
+    ),
+    "`stop-timeout` or `essential` in a folder": (
+        "daemon/test_stop.py::test_what_does_not_go_down_in_time_is_killed",
+        "daemon/test_essential.py::test_everything_stops_in_order_with_its_code*",
+    ),
+    "a read-only /service": ("boot/test_container.py::test_a_service_runs_where_nothing_can_be_written",),
+    "what a service manager says to svscan (NOTIFY_SOCKET and the like)": (
+        "daemon/test_manager.py::test_what_a_manager_says_to_svscan_does_not_reach_services*",
+    ),
+    "a negative oom_score_adj": (
+        "daemon/test_manager.py::test_services_have_another_score_than_svscan_and_it_keeps_its_own",
+        "system/test_children.py::test_a_score_is_the_childs_and_ours_stays",
+        "boot/test_systemd_machine.py::*",
+    ),
     "a starter's blocked signals, a full stderr": (
         "daemon/test_svscan.py::test_a_signal_mask_is_not_inherited",
         "daemon/test_svscan.py::test_a_full_stderr_holds_up_nobody",
