@@ -286,18 +286,18 @@ def descriptors(scene: Scene) -> Facts:
     }
 
 
-@pattern({"state": "up", "starts": [1, 2], "daemon": "orphan of PID 1", "argv": "fghack sh -c"})
+@pattern({"state": "up", "starts": [1, 2], "daemon": "orphan", "argv": "fghack sh -c"})
 def fghack(scene: Scene) -> Facts:
     """As long as the daemon lives the service is up, though its parents are gone; when it ends, the service
     is started again."""
     keeper = scene.program("fghack", "fghack")
     (first,) = scene.lines("fghack/daemon", 1)
     daemon = Program(scene, int(first))
-    eventually(lambda: daemon.parent() == 1, "both parents gone")
+    eventually(daemon.is_orphan, "both parents gone")
     eventually(lambda: keeper.argv()[0] == "fghack", "fghack seen by its name")
     facts = {
         "state": scene.state("fghack"),
-        "daemon": "orphan of PID 1" if daemon.parent() == 1 else daemon.parent(),
+        "daemon": "orphan" if daemon.is_orphan() else daemon.parent(),
         "argv": " ".join(keeper.argv()[:3]),
     }
     starts = len(scene.lines("fghack/starts", 1))

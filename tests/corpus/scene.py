@@ -246,6 +246,11 @@ class Program:
     def parent(self) -> int:
         return int((self._proc / "stat").read_text().rpartition(")")[2].split()[1])
 
+    def is_orphan(self) -> bool:
+        """Whether it is PID 1's child, or svscan's if that takes orphans in."""
+        parent = self.parent()
+        return parent == 1 or Program(self.scene, parent).argv()[:1] == ["svscan"]
+
     def alive(self) -> bool:
         try:
             return (self._proc / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
