@@ -243,7 +243,6 @@ class Relay:
                 return len(piece)
             await self._wait_for_room(trio.sleep, RETRY_S)
             return 0
-        self._loop = Loop(self._come_round, lambda: None)
         self._complained = False
         self._refused_mono_s = None
         return taken_bytes

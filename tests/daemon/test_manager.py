@@ -176,6 +176,18 @@ def test_every_loop_is_asked_and_an_idle_one_answers(services: Services, listene
         assert daemon.rest() == b""
 
 
+@pytest.mark.parametrize("run", ["echo relayed; exec sleep 1000", "exec yes relayed"], ids=["a line", "a flood"])
+def test_a_relay_that_has_written_answers(services: Services, listener: Listener, run: str) -> None:
+    services.make("a", run)
+    with Daemon("svscan", "--log-stdout", services.folder, env=environment(**listener.env)) as daemon:
+        daemon.line(b"a: relayed")
+        listener.until("READY=1")
+        for _ in range(4):
+            listener.until("WATCHDOG=1")
+        assert daemon.stop() == 0
+        assert b"watchdog" not in daemon.rest()
+
+
 def test_it_is_answered_while_everything_stops(services: Services, listener: Listener) -> None:
     folder = services.prepare(
         "slow", "trap 'read line <fifo; exit' TERM; echo up >&2; while :; do read x <>y; done"
