@@ -4,6 +4,8 @@ Rules of this module:
 
 - our own are our descendants (orphans become our children, see system/orphans.py), and whoever else is in our
   cgroup, if that is our own;
+- a descendant in a cgroup that is neither ours nor below ours was moved there by someone who looks after it
+  now: the session of a login through a hosted sshd, a container of a hosted engine;
 - a cgroup is our own if nobody else was in it when we began, or if the service manager says that it is: it
   has delegated it to the unit of which we are the main process;
 - a process is held by a pidfd, and then looked at again, before it is killed: its pid may be someone else's
@@ -52,8 +54,10 @@ def _proc_is_ours() -> bool:
 
 def _kill_descendants(killed: set[int]) -> bool:
     """Children before their parents, so that each still has the one by which it is known to be ours."""
-    found = _descendants()
-    ours = {os.getpid(), *found}
+    here = _path()
+    descendants = _descendants()
+    ours = {os.getpid(), *descendants}
+    found = [pid for pid in descendants if _is_within(pid, here)]
     killed |= {pid for pid in reversed(found) if _kill_if(pid, lambda pid: _is_child_of(pid, ours))}
     return bool(found)
 
@@ -79,7 +83,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _kill_if(pid: int, ours: Callable[[int], bool]) -> bool:
-    """KILL to a process if it lives and is ours. Returns whether it was."""
+    """KILL to a process if it lives and is ours. Returns whether that was done."""
     try:
         pidfd = os.pidfd_open(pid)
     except OSError:
@@ -88,10 +92,8 @@ def _kill_if(pid: int, ours: Callable[[int], bool]) -> bool:
         if not ours(pid):
             return False
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    except PermissionError:
-        # It has become another user, as whom we may not kill: it is left all the same.
-        pass
     except OSError:
+        # EPERM: it has become another user, as whom we may not kill.
         return False
     finally:
         os.close(pidfd)
@@ -151,9 +153,12 @@ def _cgroup() -> bytes | None:
 
 
 def _kill_in(cgroup: bytes, killed: set[int]) -> bool:
-    """Everyone but us in it, and below it."""
+    """Everyone but us in it, and below it; nobody if we have been moved out of it since."""
     line = _HERE + _path()
-    others = set(_numbers(cgroup + b"/cgroup.procs")) - {0, os.getpid()}
+    others = set(_numbers(cgroup + b"/cgroup.procs"))
+    if os.getpid() not in others:
+        return False
+    others -= {0, os.getpid()}
     killed |= {pid for pid in others if _kill_if(pid, lambda pid: _is_in(pid, line))}
     for below in _below(cgroup):
         in_it = set(_numbers(below + b"/cgroup.procs"))
@@ -164,10 +169,20 @@ def _kill_in(cgroup: bytes, killed: set[int]) -> bool:
     return bool(others)
 
 
-def _path() -> bytes:
-    """Our cgroup's path in the hierarchy of cgroup2, as we see it; empty if there is none."""
-    lines = _read(b"/proc/self/cgroup").splitlines()
+def _path(of: bytes = b"self") -> bytes:
+    """The path of a process' cgroup in the hierarchy of cgroup2, as we see it; empty if there is none."""
+    lines = _read(b"/proc/" + of + b"/cgroup").splitlines()
     return next((line[len(_HERE) :] for line in lines if line.startswith(_HERE)), b"")
+
+
+def _is_within(pid: int, cgroup: bytes) -> bool:
+    """Whether it is in that cgroup or below. One that cannot be asked is dead, or is in the only one."""
+    path = _path(b"%d" % pid)
+    if path in (b"", cgroup):
+        return True
+    # What is outside of a cgroup namespace is shown as /../NAME there.
+    outside = path.startswith(b"/../") and not cgroup.startswith(b"/../")
+    return path.startswith(cgroup.rstrip(b"/") + b"/") and not outside
 
 
 def _is_in(pid: int, line: bytes) -> bool:
@@ -175,12 +190,15 @@ def _is_in(pid: int, line: bytes) -> bool:
 
 
 def _below(cgroup: bytes) -> Iterator[bytes]:
-    """All cgroups below it."""
-    for name in _names(cgroup):
-        below = cgroup + b"/" + name
-        if os.path.isdir(below):
-            yield below
-            yield from _below(below)
+    """All cgroups below it, however deep: a service may make as many in each other as it likes."""
+    look_into = [cgroup]
+    while look_into:
+        folder = look_into.pop()
+        for name in _names(folder):
+            below = folder + b"/" + name
+            if os.path.isdir(below):
+                yield below
+                look_into.append(below)
 
 
 def _names(folder: bytes) -> list[bytes]:

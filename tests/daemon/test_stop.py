@@ -554,6 +554,38 @@ def test_a_cgroup_that_the_service_manager_delegated_is_our_own(services: Servic
                 assert other.wait() == -signal.SIGKILL
 
 
+def test_what_was_moved_out_of_our_cgroup_is_left_to_who_moved_it(services: Services, cgroup: Path) -> None:
+    """A login through a hosted sshd, or a container: its parents are ours, its cgroup is another's."""
+    new = services.prepare("a", run=f"""
+sleep 1000 & echo $! >stays
+setsid sh -c 'echo $$ >{cgroup}/below/cgroup.procs; sleep 1000 & echo $! >moved; wait' >moved-said 2>&1 &
+{DEAF}""")  # fmt: skip
+    fifo(new)
+    folder = new.rename(services.folder / "a")
+    ours = cgroup / "ours"
+    ours.mkdir()
+    try:
+        with stopping(services, preexec_fn=in_cgroup(ours)) as daemon:
+            daemon.line(b"deaf")
+            stays, moved = (pid_in(folder / name) for name in ("stays", "moved"))
+            assert daemon.stop() == 0
+            assert (alive(stays), alive(moved)) == (False, True)
+            assert daemon.rest().endswith(b"killed 1 processes that services left behind\n")
+    finally:
+        eventually(lambda: "populated 0" in (ours / "cgroup.events").read_text())
+        ours.rmdir()
+
+
+def test_a_cgroup_that_we_were_moved_out_of_is_not_our_own(services: Services, cgroup: Path) -> None:
+    deaf(services)
+    with stopping(services, preexec_fn=in_cgroup(cgroup)) as daemon:
+        daemon.line(b"deaf")
+        (cgroup / "below/cgroup.procs").write_text(str(daemon.pid))
+        with Running("sleep", "1000", preexec_fn=in_cgroup(cgroup / "below")) as other:
+            assert daemon.stop() == 0
+            assert other.process.poll() is None
+
+
 @pytest.mark.skipif(bool(why := namespaces.missing()), reason=why)
 @pytest.mark.parametrize("proc", ["", "umount -l /proc", "umount -l /proc; umount -l /proc"])
 def test_a_containers_stop_ends(services: Services, proc: str) -> None:

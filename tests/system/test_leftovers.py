@@ -69,3 +69,18 @@ def test_a_thread_that_outlives_the_first_keeps_its_process_alive() -> None:
         "assert leftovers.kill(None, killed) and killed == {pid}, killed\n"
         "assert os.waitpid(pid, 0)[1] == signal.SIGKILL\n"
     )
+
+
+def test_cgroups_in_each_other_however_many(tmp_path: Path) -> None:
+    """More than Python calls in each other."""
+    ends_well(
+        f"path = {str(tmp_path)!r}\n"
+        "os.chdir(path)\n"
+        "for _ in range(1500):\n"
+        "    os.mkdir('a')\n"
+        "    os.chdir('a')\n"
+        "assert len(list(leftovers._below(os.fsencode(path)))) == 1500\n"
+        "for _ in range(1500):\n"
+        "    os.chdir('..')\n"
+        "    os.rmdir('a')\n"
+    )
