@@ -5,7 +5,8 @@ Only `--state FD` does, first, which is how it is handed over to itself (`svpy u
 FD`, with which it is asked before whether it understands that."""
 
 from svpy.core.errors import FAILED, Die
-from svpy.system.entry import entry
+from svpy.system.entry import described, entry
+from svpy.system.tell import say
 
 PROGRAM = b"svpy-init"
 
@@ -24,7 +25,15 @@ def run(words: list[bytes]) -> int:
     if os.getpid() != 1:
         raise Die(FAILED, b"svpy-init: fatal: unable to be init: this is not PID 1")
     hold_back(*map(number, MACHINE), number("CHLD"))
-    from svpy.daemon.machine import Init
+    try:
+        from svpy.daemon.machine import Init
+    except Exception as error:
+        # A kernel whose PID 1 ends panics; what is being installed may be whole in a second.
+        say(PROGRAM + b": warning: unexpected " + described(error))
+        from svpy.system.installed import script
+        from svpy.system.replacing import execute_again
+
+        execute_again([script(), *words])
 
     handed_over = words[:1] == [b"--state"] and len(words) > 1 and words[1].isdigit()
     Init(PROGRAM, int(words[1]) if handed_over else None).run()

@@ -44,7 +44,7 @@ class Init:
         self._program = program
         self._state_fd = state_fd
         self._nofile_soft = descriptors.soft_limit()
-        self._is_machine = False
+        self._is_machine = True
         self._order: Order | None = None
 
     def run(self) -> None:
@@ -55,7 +55,7 @@ class Init:
             self._protected(lambda: Raising(self._program).wait())
         self._protected(self._settle)
         while self._order is None:
-            self._order = self._protected(self._host) or self._asked(rules.RETRY_S)
+            self._order = self._protected(self._host) or self._protected(self._asked)
         order = self._order
         self._protected(self._let_go)
         self._protected(lambda: self._stop_all(order))
@@ -71,7 +71,10 @@ class Init:
             return work()
         except BaseException as error:
             # Also SystemExit: no library's idea of an end is the machine's.
-            self._warn(b"unexpected " + described(error))
+            try:
+                self._warn(b"unexpected " + described(error))
+            except BaseException:
+                pass  # Out of memory for one line, or an exception that cannot be printed.
         return None
 
     def _warn(self, message: bytes) -> None:
@@ -83,10 +86,9 @@ class Init:
         os.chdir(b"/")
         try:
             machine.reboot(b"ctrl-alt-del off")
-            self._is_machine = True
         except OSError:
-            # A container's PID 1 has no keyboard.
-            pass
+            # A container's PID 1 has no keyboard. Whatever else goes wrong, a machine's must not return.
+            self._is_machine = False
 
     def _set_up(self) -> None:
         """rc.init, for as long as it takes: checking a file system can take hours."""
@@ -137,9 +139,10 @@ class Init:
             return rules.STOP_TIMEOUT_S
         return timeout_s
 
-    def _asked(self, most_s: float) -> Order | None:
-        """The end that was asked for meanwhile. Who ended then is reaped by the next who hosts."""
-        return ENDINGS.get(machine.wait_for(ENDINGS, most_s))
+    def _asked(self) -> Order | None:
+        """The end that was asked for before they are hosted again. Who ended then is reaped by the next who
+        hosts."""
+        return ENDINGS.get(machine.wait_for(ENDINGS, rules.RETRY_S))
 
     def _let_go(self) -> None:
         """Of /service, which may be on a file system that is to be unmounted, and of all that is open."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,7 @@ def _outside(init: int, inner_pid: int) -> int:
         ("echo 'exit 3' >/etc/svpy/rc.init", b"unable to carry out all of /etc/svpy/rc.init: exit code 3"),
         ("echo 'kill -9 $$' >/etc/svpy/rc.init", b"of /etc/svpy/rc.init: killed by signal 9"),
         ("echo '#!/no/such' >/etc/svpy/rc.init", b"unable to run /etc/svpy/rc.init: file does not exist"),
+        ("f=/etc/svpy/rc.init; rm $f; mkdir $f", b"unable to run /etc/svpy/rc.init: access denied"),
     ],
 )
 def test_whatever_becomes_of_the_scripts_services_run_and_the_machine_ends(
@@ -264,6 +266,47 @@ def test_no_exception_ends_it(machine: Machine) -> None:
         console.line(b"up as")
         os.kill(console.init, signal.SIGTERM)
         console.line(b"rc.shutdown was told: reboot")
+        assert console.death() is signal.SIGHUP
+
+
+@alone
+def test_no_exception_that_cannot_be_printed_ends_it(machine: Machine) -> None:
+    """Of the first thing that it does on: whether it is a machine's PID 1 is not known then."""
+    breaks = """
+import svpy.daemon.machine as init
+class Unprintable(Exception):
+    def __str__(self):
+        raise MemoryError
+def breaks(*words):
+    raise Unprintable
+init.environment.adopt = init.machine.wait_for = init.title.take = breaks
+"""
+    machine.services.make("one", SAYS_UP)
+    with machine.start(*init_after(breaks)) as console:
+        console.line(b"up as")
+        os.kill(console.init, signal.SIGTERM)
+        console.line(b"rc.shutdown was told: reboot")
+        assert console.death() is signal.SIGHUP
+
+
+@alone
+def test_a_module_that_cannot_be_imported_is_tried_again(machine: Machine) -> None:
+    """svpy is just being unpacked, or its disk had no room."""
+    breaks = f"""#!{sys.executable} -I
+import os, sys
+if os.path.exists("/etc/svpy/broken"):
+    os.unlink("/etc/svpy/broken")
+    sys.modules["svpy.daemon.machine"] = None
+from svpy.commands.svpy_init import main; main()
+"""
+    machine.services.make("one", SAYS_UP)
+    machine.write("svpy-init", breaks)
+    (machine.scripts / "broken").touch()
+    with machine.start("/etc/svpy/svpy-init", "quiet") as console:
+        assert console.line().startswith(b"svpy-init: warning: unexpected ModuleNotFoundError: ")
+        console.line(b"rc.init was here")
+        console.line(b"up as")
+        os.kill(console.init, signal.SIGTERM)
         assert console.death() is signal.SIGHUP
 
 
