@@ -604,8 +604,8 @@ def test_the_time_to_stop_goes_on_counting(upgrading: Upgrading) -> None:
         daemon.line(b"ready")
         upgrading.svc("-d", "stubborn")
         upgrading.upgraded()
-        eventually(lambda: not alive(pid))
-        assert upgrading.pid("stubborn") == 0
+        eventually(lambda: upgrading.pid("stubborn") == 0)
+        assert not alive(pid)
 
 
 COUNTS = f"""#!{sys.executable} -IS
