@@ -28,10 +28,12 @@ def run(words: list[bytes]) -> int:
 def _list() -> int:
     from svpy import __version__
     from svpy.core.catalogue import COMMANDS as INSTALLED
+    from svpy.core.catalogue import OWN
 
     restore_defaults()
     lines = [b"svpy " + __version__.encode() + b": supervises services as daemontools does", b""]
     lines += [b"  %-14s %s" % row for row in INSTALLED.items()]
+    lines += [b"  svpy %-9s %s" % row for row in OWN.items()]
     write_all(1, b"\n".join(lines) + b"\n")
     return 0
 

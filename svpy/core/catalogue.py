@@ -30,6 +30,12 @@ COMMANDS: dict[bytes, bytes] = {
     b"svpy-init": b"be PID 1 of a machine: set it up, supervise its services, end it",
 }
 
+OWN: dict[bytes, bytes] = {
+    b"upgrade": b"have the installed svpy take the place of the one that runs",
+    b"shutdown": b"end the machine whose PID 1 is svpy-init",
+}
+"""What `svpy` itself does, by its first word."""
+
 DAEMONS = frozenset((b"svscan", b"supervise", b"svpy-init"))
 """What imports packages of the system's (trio). The other commands import svpy and the standard library
 alone, and are started without the search for packages, which costs a third of an interpreter's start."""

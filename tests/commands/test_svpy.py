@@ -7,7 +7,7 @@ from support.processes import BIN, environment, run
 
 from svpy import __version__
 from svpy.commands.svpy import COMMANDS as OF_SVPY
-from svpy.core.catalogue import COMMANDS, DAEMONS
+from svpy.core.catalogue import COMMANDS, DAEMONS, OWN
 
 NAMES = sorted(name.decode() for name in COMMANDS)
 
@@ -17,7 +17,9 @@ def test_svpy_lists_every_command() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     said = done.stdout.splitlines()
     assert said[0].startswith(f"svpy {__version__}".encode())
-    assert [line.split()[0] for line in said[2:]] == list(COMMANDS)
+    assert [line.split()[0] for line in said[2 : -len(OWN)]] == list(COMMANDS)
+    assert [line.split()[:2] for line in said[-len(OWN) :]] == [[b"svpy", name] for name in OWN]
+    assert list(OWN) == list(OF_SVPY)
 
 
 def test_svpy_knows_its_commands_by_their_first_word() -> None:
