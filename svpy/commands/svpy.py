@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from svpy.system.hosts import Host
 
 PROGRAM = b"svpy"
-UPGRADE_WITHIN_S = 30.0
+DECIDED_WITHIN_S = 30.0
+"""How long a process that may be a host has to show whether it is one; meanwhile all others are replaced."""
+
+UPGRADE_WITHIN_S = 150.0
+"""How long a host has to answer: longer than it tries the new program (daemon/successor.py)."""
 
 
 def run(words: list[bytes]) -> int:
@@ -51,16 +55,14 @@ def _upgrade(folders: list[bytes]) -> int:
     from svpy.system.signals import number
 
     upgrade = number(UPGRADE_SIGNAL)
-    until = time.monotonic() + UPGRADE_WITHIN_S
-    found = list(hosts.hosts(upgrade, until))
-    failed = []
-    if folders:
-        wanted = {name: hosts.folder(name) for name in folders}
-        hosted = {host.folder for host in found}
-        failed = [name + b": svscan not running" for name in folders if wanted[name] not in hosted - {None}]
-        found = [host for host in found if host.folder in wanted.values()]
-    asked = []
-    for host in found:
+    wanted = {name: hosts.folder(name) for name in folders}
+    hosted = set()
+    asked, failed = [], []
+    # Each is asked as it is found: one that never shows what it is must not keep the others waiting.
+    for host in hosts.hosts(upgrade, time.monotonic() + DECIDED_WITHIN_S):
+        hosted.add(host.folder)
+        if folders and (host.folder is None or host.folder not in wanted.values()):
+            continue
         try:
             host.ask(upgrade)
             asked.append(host)
@@ -68,6 +70,8 @@ def _upgrade(folders: list[bytes]) -> int:
             pass  # It ended by itself.
         except OSError as error:
             failed.append(because(_named(host), error))
+    failed += [name + b": svscan not running" for name in folders if wanted[name] not in hosted - {None}]
+    until = time.monotonic() + UPGRADE_WITHIN_S
     for host in asked:
         why = host.wait(until)
         if why is not None:

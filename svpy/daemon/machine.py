@@ -142,7 +142,7 @@ class Init:
     def _asked(self) -> Order | None:
         """The end that was asked for before they are hosted again. Who ended then is reaped by the next who
         hosts."""
-        return ENDINGS.get(machine.wait_for(ENDINGS, rules.RETRY_S))
+        return ENDINGS.get(signals.wait_for(ENDINGS, rules.RETRY_S))
 
     def _let_go(self) -> None:
         """Of /service, which may be on a file system that is to be unmounted, and of all that is open."""
@@ -224,6 +224,6 @@ class Init:
             left_s = until - time.monotonic()
             if left_s <= 0:
                 return
-            came = machine.wait_for((signal.SIGCHLD, *heeded), left_s)
+            came = signals.wait_for((signal.SIGCHLD, *heeded), left_s)
             if came in heeded:
                 self._order = ENDINGS[came]

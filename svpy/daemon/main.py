@@ -4,14 +4,13 @@ Rules of this module:
 
 - the signals that a host heeds are blocked by its command before anything else, so that one that comes
   while trio is still being imported is heard later instead of ending the process, or being lost to PID 1;
-- a host never ends by an exception: it says it, keeps the services, and begins its loop again;
+- a host never ends by an exception: it says it, keeps the services, and begins its loop again; a signal that
+  ends it is heard between two loops, too, and where none of them comes to an end it ends without;
 - a host that was handed over what another program held, and cannot go on with it, lets go of it and
   hosts the folder afresh.
 """
 
 from __future__ import annotations
-
-import time
 
 import trio
 
@@ -28,12 +27,15 @@ from svpy.daemon.supervise import supervise
 from svpy.daemon.supervisor import Supervisor
 from svpy.daemon.svscan import Ending, Svscan
 from svpy.system import descriptors as system_descriptors
-from svpy.system import environment, folders, limits, notify, oomscore, orphans, replacing, tell
+from svpy.system import environment, folders, limits, notify, oomscore, orphans, replacing, signals, tell
 from svpy.system.children import Starter
 from svpy.system.entry import described
 
 PAUSE_S = 1.0
 """Between a loop that was ended by an exception and the next one."""
+
+LOOPS_TO_END = 3
+"""So many that were ended by an exception are enough when everything is to be stopped."""
 
 _broken_off: list[BaseException] = []
 """What trio itself left unfinished, kept from being collected: its tasks would go on for a moment then, and
@@ -58,7 +60,8 @@ def host_all(program: bytes, orders: dict[str, Order], words: Words, script: byt
 
 
 def run_always(program: bytes, svscan: Svscan) -> Ending:
-    """Until it has ended as it should."""
+    """Until it has ended as it should, or was asked to and cannot."""
+    left_to_end = LOOPS_TO_END
     while True:
         try:
             return trio.run(svscan.run, clock=Monotonic())
@@ -67,7 +70,12 @@ def run_always(program: bytes, svscan: Svscan) -> Ending:
             if isinstance(error, trio.TrioInternalError):
                 _broken_off.append(error)
         svscan.break_off()
-        time.sleep(PAUSE_S)
+        if svscan.ending is not None:
+            left_to_end -= 1
+            if not left_to_end:
+                tell.say(program + b": warning: unable to stop in order: services are only told to end")
+                return svscan.give_up(svscan.ending)
+        svscan.asked_meanwhile(signals.wait_for(svscan.ending_signals, PAUSE_S))
 
 
 def check_state(program: bytes, orders: dict[str, Order], words: Words) -> int:
@@ -87,8 +95,9 @@ def _taken_over(
     """What another program held of this process; None if it cannot be gone on with."""
     state: State | None = None
     try:
+        replacing.keep([state_fd])
         state = decode(replacing.read(state_fd))
-        replacing.hand_on(descriptors(state), False)
+        replacing.keep(descriptors(state))
         _prepare()
         starter = _starter(state["nofile_soft"], state["home_fd"], _oom_score_adj(program))
         supervisor = Supervisor(program, starter)
@@ -101,18 +110,18 @@ def _taken_over(
         return svscan
     except Exception as error:
         _say(program + b": warning: unable to take over: ", error)
-        _let_go(successor, state)
+        _let_go(successor, state, state_fd)
         return None
 
 
-def _let_go(successor: Successor, state: State | None) -> None:
+def _let_go(successor: Successor, state: State | None, state_fd: int) -> None:
     """Close what was handed over, the locks with it, and tell who waits for it."""
     successor.report_fd = -1
     if state is None:
         replacing.close_all()
         return
     report_fd = state.get("report_fd", -1)
-    replacing.close(descriptors(state) - {report_fd})
+    replacing.close(descriptors(state) - {report_fd} | {state_fd})
     if isinstance(nofile_soft := state.get("nofile_soft"), int):
         limits.set_soft_limit("NOFILE", nofile_soft)
     successor.report_fd = report_fd

@@ -25,8 +25,9 @@ from svpy.core.replacement import encode as encode_report
 from svpy.system import replacing
 from svpy.system.tell import because
 
-TRIAL_S = 20.0
-"""A new program that has not said by then whether it understands is killed."""
+TRIAL_S = 120.0
+"""A new program that has not said by then whether it understands is killed. On a machine that has too much to
+do it takes long to import all it needs, and only `svpy upgrade` waits for it."""
 
 STATE_NAME = b"svpy-state"
 
@@ -98,14 +99,15 @@ class Successor:
             now = state()
             state_fd = replacing.memory_file(STATE_NAME, encode(now))
             handed_on = descriptors(now) | {state_fd}
-            replacing.hand_on(handed_on, True)
+            replacing.hand_on(handed_on)
             replacing.execute(self._argv(b"--state", state_fd))
         except OSError as error:
             return because(b"unable to execute " + self._script, error)
         finally:
-            replacing.hand_on(handed_on, False)
-            replacing.close([state_fd])
+            # Whatever else fails: who hears no signal any more can neither be ended nor reap.
             replacing.blocked(before)
+            replacing.keep(handed_on)
+            replacing.close([state_fd])
         raise AssertionError
 
     def _argv(self, option: bytes, state_fd: int) -> list[bytes]:

@@ -328,6 +328,13 @@ class Supervisor:
         except OSError as error:
             self.warn(because(b"unable to send " + name.encode() + b" to " + hosted.name, error))
 
+    def tell_services_to_end(self) -> None:
+        """Without their machines: loggers end when nobody can write to them any more."""
+        for hosted in self._by_control.values():
+            if hosted.service.pid and not hosted.is_logger:
+                self._signal(hosted, "TERM", to_group=False)
+                self._signal(hosted, "CONT", to_group=False)
+
     def _publish(self, hosted: Hosted, status: bytes, word: bytes) -> None:
         self.news()
         self._record_leaving(hosted)

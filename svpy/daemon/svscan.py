@@ -8,7 +8,7 @@ Rules of this module:
   core/shutdown.py, once; so does an essential service that has ended by itself, but not where svscan is a
   part of what ends a machine;
 - nothing in here is bound to one run of trio: one that was broken off by an exception is followed by
-  another, which goes on with what there is.
+  another, which goes on with what there is, the end that was asked for with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import trio
 
 from svpy.core import scan
-from svpy.core.errors import one_line
+from svpy.core.errors import FAILED, one_line
 from svpy.core.handover import State
 from svpy.core.manager import status
 from svpy.core.orders import SVSCAN, Order
@@ -63,7 +63,8 @@ class Ending:
 
 
 class Svscan:
-    """Hosts what is in an open folder. `orders` are the signals it heeds, by name; `words` its options."""
+    """Hosts what is in an open folder. `orders` are the signals it heeds, by name; `words` its options.
+    `ending` is how it is to end, None as long as nobody asked for that."""
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Svscan:
         self._folder_fd = folder_fd
         self._words = words
         self._orders = {signals.number(name): order for name, order in orders.items()}
-        self._ending: Ending | None = None
+        self.ending: Ending | None = None
         self._pairs: dict[scan.Key, Pair] = {}
         self._complaints = scan.Complaints()
         self._look = trio.Event()
@@ -97,6 +98,7 @@ class Svscan:
         sweeps = words.stop_timeout_s is not None and supervisor.end_all is not None
         self._cgroup = leftovers.own_cgroup() if sweeps else None
         self._upgrade_asked = trio.Event()
+        self.ending_signals = [number for number, order in self._orders.items() if order.ends]
         self._heeded = (signal.SIGCHLD, changes.SIGNAL, *self._orders)
         self._heard_now: signals.Heard | None = None
         self._changes_fd = -1
@@ -166,18 +168,18 @@ class Svscan:
             # Where trio itself has broken off, that was done without us (break_off).
             if self._heard_now is heard:
                 self._end(heard.close)
-        assert self._ending is not None
-        return self._ending
+        assert self.ending is not None
+        return self.ending
 
     def _begin(self) -> signals.Heard:
         self._look = trio.Event()
         self._stop_asked = trio.Event()
-        if self._ending is not None:
-            self._stop_asked.set()
         self._upgrade_asked = trio.Event()
         self._supervisor.begin_anew()
         self._stopper.begin_anew()
         self._report.begin_anew()
+        if self.ending is not None:
+            self._begin_to_end()
         if self._relay is not None:
             self._relay.begin_anew()
         heard = self._heard_now = signals.Heard(*self._heeded)
@@ -233,23 +235,38 @@ class Svscan:
         pairs = self._pairs.values()
         services = [pair.service.service for pair in pairs if pair.service]
         loggers = [pair.logger.service for pair in pairs if pair.logger]
-        return status(services, loggers, stopping=self._ending is not None)
+        return status(services, loggers, stopping=self.ending is not None)
 
     def end(self, ending: Ending) -> None:
         """Stop everything in order, and end so. What asked first decides."""
-        if self._ending is None:
-            self._ending = ending
-            self._report.stopping()
-            if self._words.stop_timeout_s is not None:
-                self._deadline = Deadline(trio.current_time() + self._words.stop_timeout_s)
-            self._stop_asked.set()
+        if self.ending is None:
+            self.ending = ending
+            self._begin_to_end()
+
+    def _begin_to_end(self) -> None:
+        """Or go on: what its time was counted from stays."""
+        self._report.stopping()
+        if self._words.stop_timeout_s is not None and self._deadline == Deadline():
+            self._deadline = Deadline(trio.current_time() + self._words.stop_timeout_s)
+        self._stop_asked.set()
+
+    def asked_meanwhile(self, number: int) -> None:
+        """A signal of `ending_signals` came between two runs; 0: none."""
+        if number and self.ending is None:
+            self.ending = Ending(self._orders[number])
+
+    def give_up(self, ending: Ending) -> Ending:
+        """No run of it comes to its end: so much of a stop as needs none. What the services do then is
+        theirs, as if we had been killed."""
+        self._supervisor.tell_services_to_end()
+        return Ending(ending.order, ending.code or FAILED)
 
     async def _sweep(self) -> None:
         """If all had to end by a deadline that has passed, kill what is left of them and theirs, as long as
         that helps: so a stop ends. Whoever ends a machine has more to do, and does this later."""
-        assert self._ending is not None
+        assert self.ending is not None
         is_late = self._deadline.late(trio.current_time()) is not Late.NOT
-        if not is_late or self._ending.order is not Order.STOP:
+        if not is_late or self.ending.order is not Order.STOP:
             return
         killed: set[int] = set()
         with trio.move_on_after(SWEEP_S):
@@ -280,7 +297,7 @@ class Svscan:
         assert self._heard_now is not None
         for number in self._heard_now.take():
             self._heard(number)
-        return b"it is stopping" if self._ending is not None else None
+        return b"it is stopping" if self.ending is not None else None
 
     async def _cancel_when_asked(self, scope: trio.CancelScope) -> None:
         await self._stop_asked.wait()

@@ -71,7 +71,12 @@ class Host:
     def _report(self) -> Report:
         if self._report_fd < 0:
             self._report_fd = _open_report(self.pid)
-        return Report() if self._report_fd < 0 else decode(os.pread(self._report_fd, MOST_BYTES, 0))
+        if self._report_fd < 0:
+            return Report()
+        try:
+            return decode(os.pread(self._report_fd, MOST_BYTES, 0))
+        except OSError:
+            return Report()  # Whatever it is that is called so.
 
 
 def hosts(number: int, until_mono_s: float) -> "Iterator[Host]":

@@ -7,11 +7,9 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 CONSOLE = b"/dev/console"
-
-_LONGEST_WAIT_S = 3600.0
 
 # linux/reboot.h
 _COMMANDS = {
@@ -56,12 +54,6 @@ def signal_all(name: str) -> None:
         os.kill(-1, getattr(signal, "SIG" + name))
     except ProcessLookupError:
         pass
-
-
-def wait_for(numbers: "Iterable[int]", most_s: float) -> int:
-    """The next of these signals, all of them held back, or 0 after `most_s`."""
-    came = signal.sigtimedwait(numbers, min(max(0.0, most_s), _LONGEST_WAIT_S))
-    return came.si_signo if came else 0
 
 
 def has_children() -> bool:

@@ -50,10 +50,19 @@ def close_all() -> None:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
 
 
-def hand_on(fds: Iterable[int], on: bool) -> None:
-    """Whether the next program gets these. Raises OSError."""
+def hand_on(fds: Iterable[int]) -> None:
+    """The next program gets these. Raises OSError."""
     for fd in fds:
-        os.set_inheritable(fd, on)
+        os.set_inheritable(fd, True)
+
+
+def keep(fds: Iterable[int]) -> None:
+    """Nobody gets what is open of these any more."""
+    for fd in fds:
+        try:
+            os.set_inheritable(fd, False)
+        except OSError:
+            pass
 
 
 def hold_back_all() -> set[int]:
@@ -97,7 +106,7 @@ class Trial:
             os.set_blocking(self._output_fd, False)
             # A program that says more than a pipe holds waits, and is killed in the end.
             moves = [(os.POSIX_SPAWN_DUP2, write_fd, place) for place in (1, 2)]
-            hand_on([handed_on_fd], True)
+            hand_on([handed_on_fd])
             pid = os.posix_spawn(
                 argv[0], argv, mapping(inherited()), file_actions=moves, setsigmask=(), setsigdef=ALL
             )
@@ -106,7 +115,7 @@ class Trial:
             os.close(self._output_fd)
             raise
         finally:
-            hand_on([handed_on_fd], False)
+            keep([handed_on_fd])
             os.close(write_fd)
 
     def kill(self) -> None:

@@ -7,10 +7,12 @@ from svpy.system.waiting import is_readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ALL = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 """Every signal whose disposition can be set."""
+
+_LONGEST_WAIT_S = 3600.0
 
 
 def number(name: str) -> int:
@@ -77,6 +79,12 @@ def hold_back(*numbers: int) -> None:
 def let_in(*numbers: int) -> None:
     """These wait no longer; what came meanwhile is heard now."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
+def wait_for(numbers: "Iterable[int]", most_s: float) -> int:
+    """The next of these signals, all of them held back, or 0 after `most_s`."""
+    came = signal.sigtimedwait(numbers, min(max(0.0, most_s), _LONGEST_WAIT_S))
+    return came.si_signo if came else 0
 
 
 class Heard:

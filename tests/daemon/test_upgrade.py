@@ -31,6 +31,7 @@ from support.services import (
 
 from svpy.daemon.hosted import Hosted, Place
 from svpy.daemon.pair import Pair
+from svpy.daemon.successor import Successor
 from svpy.daemon.supervisor import Supervisor
 
 UPGRADE = signal.SIGRTMIN + 1
@@ -164,8 +165,10 @@ def test_the_program_is_the_one_that_is_installed_now(upgrading: Upgrading, host
 def test_what_is_started_later_gets_what_was_started_before_got(upgrading: Upgrading) -> None:
     upgrading.make(
         "shows",
-        run="cat /proc/$$/environ >env; umask >rest; ulimit -n >>rest; grep Sig[BCI] /proc/$$/status >>rest; "
-        f"pwd >>rest; readlink /proc/$$/fd/[0-9] >>rest; echo end >>rest; {STAYS}",
+        run="cat /proc/$$/environ >env; umask >rest; ulimit -n >>rest; pwd >>rest\n"
+        # Not by a program of its own: while the shell starts one, it blocks all signals.
+        "while read line; do case $line in Sig[BCI]*) echo $line; esac; done </proc/$$/status >>rest\n"
+        f"readlink /proc/$$/fd/* >>rest; echo end >>rest; {STAYS}",
     )
     shows = upgrading.folder / "shows"
     shell = f"ulimit -Sn 300; umask 027; exec 7</dev/null; exec {upgrading.program} {upgrading.folder}"
@@ -528,6 +531,47 @@ def test_a_loop_that_fails_begins_again(upgrading: Upgrading, tmp_path: Path, lo
     assert said.count(b"\n") == 1 and b"Traceback" not in said, said
 
 
+ALWAYS_FAILS = """
+import os, svpy.daemon.svscan as m
+real = m.Svscan.{what}
+def fails(*words):
+    if os.path.exists({trigger!r}):
+        raise OSError(24, 'of the test')
+    return real(*words)
+m.Svscan.{what} = fails
+"""
+
+
+@pytest.mark.parametrize("what", ["_begin", "_listen"])
+@pytest.mark.parametrize("mended", [False, True], ids=["never", "later"])
+def test_one_whose_loop_always_fails_can_be_ended(
+    upgrading: Upgrading, tmp_path: Path, what: str, mended: bool
+) -> None:
+    """Before it hears a signal. Where it is mended meanwhile it stops in order."""
+    trigger = tmp_path / "trigger"
+    upgrading.make("plain")
+    upgrading.make(
+        "logged", log="exec cat >>lines", run="trap 'echo end; exit' TERM; while :; do sleep 0.1; done"
+    )
+    upgrading.install(ALWAYS_FAILS.format(trigger=str(trigger), what=what))
+    with upgrading.svscan() as daemon:
+        before = [upgrading.up(name) for name in NAMES]
+        trigger.touch()
+        daemon.signal(UPGRADE)
+        # What follows it fails in its first loop already.
+        daemon.line(b"svscan: warning: unexpected OSError")
+        daemon.signal(signal.SIGTERM)
+        if mended:
+            trigger.unlink()
+        assert daemon.wait() == (0 if mended else 111)
+        said = daemon.said + daemon.rest()
+        assert (b"warning: unable to stop in order: services are only told to end\n" in said) != mended
+        eventually(
+            lambda: not any(map(alive, before)), "services are told to end, the logger reads to its end"
+        )
+    assert (upgrading.folder / "logged/log/lines").read_text() == "end\n"
+
+
 def test_a_program_that_fails_in_taking_over_hosts_afresh(upgrading: Upgrading, hosting: Daemon) -> None:
     """It passed its trial, and what it replaced is gone: services are taken from what they left in their
     folders, as after the death of a svscan."""
@@ -539,12 +583,47 @@ def test_a_program_that_fails_in_taking_over_hosts_afresh(upgrading: Upgrading, 
     for name in NAMES:
         eventually(lambda name=name: run("svok", upgrading.folder / name).returncode == 0)
     assert pids(upgrading, *NAMES) == before
-    upgrading.svc("-t", "logged")
+    held_before = descriptors(before[0])
+    upgrading.svc("-t", "logged", "plain")
     upgrading.up("logged", since=before[1])
+    assert descriptors(upgrading.up("plain", since=before[0])) == held_before
+    assert "/memfd:svpy-state (deleted)" not in descriptors(hosting.pid)
     upgrading.install()
     upgrading.upgraded()
     assert hosting.stop() == 0
     assert not any(map(alive, before))
+
+
+def test_one_that_never_shows_whether_it_is_a_host_keeps_no_other_waiting(
+    upgrading: Upgrading, hosting: Daemon
+) -> None:
+    """Anybody can call a process svscan and block all its signals."""
+    pretends = (
+        "import os, signal; signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()); "
+        "open('/proc/self/comm', 'w').write('svscan'); print(flush=True); signal.pause()"
+    )
+    with Running(sys.executable, "-c", pretends) as other:
+        other.line()
+        upgrading.install("import os; os.write(2, b'the other\\n')")
+        with Running("svpy", "upgrade", upgrading.folder) as svpy:
+            # Half of what `svpy upgrade` waits for the other to show itself.
+            hosting.line(b"the other", deadline_s=15)
+            assert svpy.process.poll() is None
+            other.process.kill()
+            assert svpy.wait() == 0
+
+
+def test_one_that_could_not_hand_on_hears_signals_as_before() -> None:
+    """A descriptor that was closed by mistake; the others go to nobody who is started later."""
+    fd = os.open("/", os.O_RDONLY)
+    closed = 1000
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    successor = Successor(b"/nonexistent", ())
+    why = successor._become(lambda: {"a_fd": fd, "b_fd": closed, "c_fds": [fd]}, lambda: None)
+    assert why == b"unable to execute /nonexistent: file descriptor not open"
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+    assert not os.get_inheritable(fd)
+    os.close(fd)
 
 
 def test_a_program_that_cannot_begin_for_a_moment_begins_later(
