@@ -25,6 +25,7 @@ from svpy.core.service import LOG, RUN, START, STOP
 
 MAGIC = b"svpy "
 SIZE_BYTES = 160
+MOST_PID = 2**31 - 1
 _VERSION = b"1"
 _NOTHING = b"-"
 _SCRIPTS = (START, RUN, STOP, LOG)
@@ -69,6 +70,8 @@ def decode(data: bytes) -> Record | None:
         return None
     numbers = (pid, start_ticks, device, inode, leaving)
     if not all(number.isdigit() for number in numbers):
+        return None
+    if int(pid) > MOST_PID:
         return None
     script = b"" if script == _NOTHING else script
     pipe = (int(device), int(inode))

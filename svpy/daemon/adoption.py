@@ -78,12 +78,12 @@ def look(hosted: Hosted, boot: bytes | None) -> LeftBehind | None:
 
 def _published(hosted: Hosted) -> tuple[Status | None, bytes]:
     try:
-        status = folders.read(hosted.status_name, SIZE_BYTES, hosted.folder_fd)
+        status = folders.read(hosted.status_name, SIZE_BYTES, hosted.files_fd)
         decoded = decode(status)
     except (OSError, ValueError):
         return None, b""
     try:
-        return decoded, state_word(status, folders.read(hosted.state_name, STATE_BYTES, hosted.folder_fd))
+        return decoded, state_word(status, folders.read(hosted.state_name, STATE_BYTES, hosted.files_fd))
     except OSError:
         return decoded, b""
 

@@ -49,7 +49,8 @@ class Hosted:
     `stdin_fd` and `stdout_fd` are what its run gets as 0 and 1; they are the owner's and not closed
     here. `left` is called once, when supervising has ended and everything is closed; `ended` whenever a
     process of it has ended, before another is started.
-    `has_files` says that `supervise/` is there: nothing is published without.
+    `has_files` says that `supervise/` is there: nothing is published without. Its files are named from
+    `files_fd` on; `where` stands between the folder's name and theirs in messages.
     `unpublished` says that the status file is behind, `has_word` that the state file has a word.
     `logger` is the one that shares the folder, if there is one: its letters come through this one's
     fifo too.
@@ -59,11 +60,13 @@ class Hosted:
 
     __slots__ = (
         "_fds",
+        "_prefix",
         "_records",
         "_supervise",
         "addressing",
         "control_fd",
         "ended",
+        "files_fd",
         "folder_fd",
         "has_files",
         "has_word",
@@ -84,6 +87,7 @@ class Hosted:
         "stopping",
         "unpublished",
         "unrecorded",
+        "where",
     )
 
     def __init__(self, place: Place, stdin_fd: int, stdout_fd: int, handed_over: State | None = None) -> None:
@@ -104,17 +108,18 @@ class Hosted:
         self.addressing = Addressing()
         self.logger: Hosted | None = None
         self._supervise = place.supervise
-        self.status_name = place.supervise + b"/status"
-        self.state_name = place.supervise + b"/state"
-        self.lock_name = place.supervise + b"/lock"
+        self.where = b"/"
+        self._name_files(place.supervise + b"/")
         self.left: Callable[[], None] = _nobody
         self.ended: Callable[[], None] = _nobody
         self._fds: tuple[int, ...] = ()
-        self.folder_fd = self.control_fd = self.lock_fd = -1
+        self.folder_fd = self.files_fd = self.control_fd = self.lock_fd = -1
         normally_up = True if handed_over is not None else self._open(place)
         self.service = Service(normally_up, place.earliest_mono_s, place.scripts)
         if handed_over is not None:
             recall(self, handed_over, _REBUILT)
+            if self.files_fd < 0:
+                self.files_fd = self.folder_fd
             self._fds = tuple(self._fds)
             self.record = decode(handed_over["record"]) if handed_over.get("record") else None
             recall(self.addressing, handed_over["addressing"])
@@ -128,18 +133,32 @@ class Hosted:
             what, part = b"unable to stat ", b"/down"
             normally_up = not folders.exists(b"down", here)
             folders.make_supervise(here)
-            if place.supervise != SERVICE:
-                folders.make_folder(place.supervise, here)
-            control = place.supervise + b"/control"
-            what, part = b"unable to acquire ", b"/" + self.lock_name
+            what, part = b"unable to acquire ", b"/" + place.supervise + b"/lock"
+            self.files_fd = here
             self.has_files = self._lock()
             if self.has_files:
-                what, part = b"unable to read ", b"/" + control
+                what, part = b"unable to read ", b"/" + place.supervise + b"/control"
                 # Opened for both: with a writer of our own a fifo never comes to its end.
-                self.control_fd = self._keep(folders.open_fifo(control, here, os.O_RDWR))
+                control = self._prefix + b"control"
+                self.control_fd = self._keep(folders.open_fifo(control, self.files_fd, os.O_RDWR))
         except OSError as error:
             raise self.refused(what, part, error) from error
         return normally_up
+
+    def _name_files(self, prefix: bytes) -> None:
+        self._prefix = prefix
+        self.status_name = prefix + b"status"
+        self.state_name = prefix + b"state"
+        self.lock_name = prefix + b"lock"
+
+    def _open_files(self) -> None:
+        """Who may do as they like in `supervise/` could put a link to any folder in the place of one in it,
+        and have files there written over. Raises OSError."""
+        if self._supervise != SERVICE:
+            folders.make_folder(self._supervise, self.folder_fd)
+            self.files_fd = self._keep(folders.open_folder_itself(self._supervise, self.folder_fd))
+            self.where = b"/" + self._supervise + b"/"
+            self._name_files(b"")
 
     def state(self) -> State:
         """What is handed over of it; its machine's memory is whatever slots the machine has."""
@@ -166,17 +185,17 @@ class Hosted:
         To be called when the status is published: clients look at once."""
         if not self.has_files:
             return
-        name = self._supervise + b"/ok"
+        name = self._prefix + b"ok"
         try:
-            self._keep(folders.open_fifo(name, self.folder_fd, os.O_RDONLY))
+            self._keep(folders.open_fifo(name, self.files_fd, os.O_RDONLY))
         except OSError as error:
-            raise self._refusal(b"unable to read ", b"/" + name, error) from error
+            raise self._refusal(b"unable to read ", self.where + name, error) from error
 
     def close(self) -> None:
         """Unlock and close everything."""
         fds, self._fds = self._fds, ()
         # Whoever comes too late must not reach what has these numbers next.
-        self.folder_fd = self.control_fd = self.lock_fd = -1
+        self.folder_fd = self.files_fd = self.control_fd = self.lock_fd = -1
         for fd in fds:
             os.close(fd)
         self.let_go()
@@ -206,7 +225,8 @@ class Hosted:
         Where they can't because the filesystem is read-only, as a container's may be, the service runs
         nevertheless: the folder is locked in place of the file, and control is a pipe that nobody finds."""
         try:
-            self.lock_fd = self._keep(folders.lock(self.lock_name, self.folder_fd))
+            self._open_files()
+            self.lock_fd = self._keep(folders.lock(self.lock_name, self.files_fd))
         except OSError as error:
             cannot_be_made = error.errno in (errno.EROFS, errno.ENOENT)
             if not (cannot_be_made and folders.is_read_only(self.folder_fd)):
@@ -225,7 +245,7 @@ class Hosted:
     def _record_to_be_read(self) -> Record | None:
         """Where nothing can be written any more, what was written before counts nevertheless."""
         try:
-            lock_fd = folders.open_lock(self.lock_name, self.folder_fd)
+            lock_fd = folders.open_lock(self.lock_name, self.files_fd)
         except OSError:
             return None
         try:

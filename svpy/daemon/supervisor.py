@@ -143,7 +143,7 @@ class Supervisor:
         try:
             hosted.forget()
         except OSError as error:
-            self.warn(because(b"unable to empty " + hosted.name + b"/" + hosted.lock_name, error))
+            self.warn(because(b"unable to empty " + hosted.name + hosted.where + hosted.lock_name, error))
         self.release(hosted)
 
     def release(self, hosted: Hosted) -> None:
@@ -289,7 +289,7 @@ class Supervisor:
             hosted.write_record(record)
         except OSError as error:
             if not was_told:
-                self.warn(because(b"unable to write " + hosted.name + b"/" + hosted.lock_name, error))
+                self.warn(because(b"unable to write " + hosted.name + hosted.where + hosted.lock_name, error))
 
     def _record_leaving(self, hosted: Hosted) -> None:
         leaving = hosted.stopping or hosted.service.leaving
@@ -340,7 +340,7 @@ class Supervisor:
         self._record_leaving(hosted)
         trouble = self._try_to_publish(hosted, status, word)
         if trouble is not None:
-            self.warn(because(trouble.what + hosted.name + b"/" + trouble.name, trouble.error))
+            self.warn(because(trouble.what + hosted.name + hosted.where + trouble.name, trouble.error))
 
     def _try_to_publish(self, hosted: Hosted, status: bytes, word: bytes) -> folders.NotPublished | None:
         trouble = None
@@ -446,7 +446,7 @@ def _log_pipe(hosted: Hosted) -> tuple[int, int]:
 def _not_replaced(hosted: Hosted, name: bytes, data: bytes) -> folders.NotPublished | None:
     """Replace one of its files. Returns what kept us from it."""
     try:
-        folders.replace(name, data, hosted.folder_fd)
+        folders.replace(name, data, hosted.files_fd)
     except folders.NotPublished as not_published:
         return not_published
     return None

@@ -22,6 +22,11 @@ def open_folder(path: bytes, dir_fd: int | None = None) -> int:
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
 
 
+def open_folder_itself(path: bytes, dir_fd: int) -> int:
+    """The same of what is no symlink. Raises OSError (ENOTDIR: it is one)."""
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+
+
 def names(folder_fd: int) -> list[bytes]:
     """The names in an open folder, sorted. Raises OSError."""
     readable_fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
@@ -153,10 +158,11 @@ def open_lock(name: bytes, folder_fd: int) -> int:
 
 
 def is_ours_alone(fd: int) -> bool:
-    """Whether an open file can have been written by nobody but this user: its owner, no second name for it,
-    and nobody else may write."""
+    """Whether an open file can have been written by nobody but this user, as `lock` makes it: its owner, no
+    second name for it, and nobody else may read or write. (Files that others may read, logs among them,
+    hold what others say; who may rename could put one here.)"""
     found = os.fstat(fd)
-    ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     return ours and found.st_nlink == 1 and stat.S_ISREG(found.st_mode)
 
 

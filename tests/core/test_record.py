@@ -51,6 +51,7 @@ def test_it_can_be_read_by_people() -> None:
         WHOLE.replace(b" 300 ", b" 3 0 "),
         WHOLE.replace(b" 300 ", b"\xb3\xb2\xb9   "),
         WHOLE.replace(b" 4711 ", b"      "),
+        WHOLE.replace(b" 300 ", b" 2147483648 ").replace(b" " * 7 + b"\n", b"\n"),
         bytes(SIZE_BYTES),
     ],
 )

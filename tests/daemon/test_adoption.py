@@ -279,12 +279,22 @@ def change(data: Callable[[bytes], bytes]) -> Callable[[Path], None]:
         (change(lambda data: b"not ours"), False),
         (change(lambda data: b"\0" * 5000), False),
         (lambda lock: lock.chmod(0o620), False),
+        (lambda lock: lock.chmod(0o644), False),
         (as_link, False),
         pytest.param(
             as_others, False, marks=pytest.mark.skipif(os.geteuid() != 0, reason="chown needs root")
         ),
     ],
-    ids=["half", "garbage", "foreign", "zeros", "writable by others", "two names", "another owner"],
+    ids=[
+        "half",
+        "garbage",
+        "foreign",
+        "zeros",
+        "writable by others",
+        "readable by others",
+        "two names",
+        "another owner",
+    ],
 )
 def test_what_is_no_record_of_ours_is_not_believed(
     services: Services, plant: Callable[[Path], None], is_overwritten: bool
@@ -333,6 +343,33 @@ def test_files_that_are_no_more_what_they_were_cost_nothing_else(services: Servi
             assert {name: services.pid(name) for name in names} == pids
             assert second.stop() == 0
         assert not any(map(alive, pids.values()))
+
+
+def test_a_link_planted_in_supervise_leads_nowhere(services: Services, tmp_path: Path) -> None:
+    """Who has `supervise/`, to be able to use svc, must not have files of others written over."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "status").write_text("precious")
+    folder = services.prepare("a")
+    script(folder / "log", LOGGER)
+    (folder / "supervise").mkdir(0o700)
+    (folder / "supervise/log").symlink_to(victim)
+    folder = folder.rename(services.folder / "a")
+    services.make("b")
+    with svscan(services) as daemon:
+        daemon.line(b"unable to acquire a/supervise/log/lock: not a directory")
+        services.up("b")
+        assert os.listdir(victim) == ["status"] and (victim / "status").read_text() == "precious"
+        (folder / "supervise/log").unlink()
+        daemon.signal(signal.SIGHUP)
+        services.up("a")
+        status = folder / "supervise/log/status"
+        eventually(status.read_bytes)
+        status.unlink()
+        status.mkdir()
+        services.svc("-Lt", "a")
+        daemon.line(b"unable to rename a/supervise/log/status.new to status: ")
+        assert daemon.stop() == 0
 
 
 def test_two_svscans_on_one_folder(services: Services) -> None:
