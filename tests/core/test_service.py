@@ -579,6 +579,25 @@ def test_the_second_since_its_last_start_is_kept() -> None:
     assert service.handle(Woke(at(4))) == [Spawn()]
 
 
+@pytest.mark.parametrize("hours", [-1, 1], ids=["back", "forward"])
+def test_a_clock_that_is_set_changes_nothing_of_that_second(hours: int) -> None:
+    """Set while a service is in its throttle and its supervise is dead: the label goes along, the second
+    between two starts is measured, and what was published stands."""
+
+    def then(mono_s: float) -> Instant:
+        return Instant(mono_s, at(mono_s + 36000 + 3600 * hours).tai)
+
+    running = left_behind(published(36003, 7, b"u"))
+    for is_running in (True, False):
+        found = replace(running, at=then(3.5), started=then(3), running=is_running)
+        service, actions = resumed(found)
+        assert actions == [published(36003, 7, b"u")]
+        code = service.handle(Exited(then(3.6), None))
+        assert code == [published(36003.6 + 3600 * hours, 0, b"u"), UNKNOWN, WakeAt(4)]
+        assert service.handle(Woke(then(3.9))) == [WakeAt(4)]
+        assert service.handle(Woke(then(4))) == [Spawn()]
+
+
 def test_a_start_in_the_future_is_none() -> None:
     service = Service(normally_up=True)
     service.handle(replace(left_behind(published(4, 0, b"u"), running=False), started=at(9000)))

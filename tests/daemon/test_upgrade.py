@@ -674,6 +674,139 @@ def test_a_line_that_is_half_relayed_is_written_whole(upgrading: Upgrading) -> N
         assert daemon.stop() == 0
 
 
+SPEAKS = f"""#!{sys.executable} -IS
+import os, signal, time
+on = []
+signal.signal(signal.SIGTERM, lambda *_: on.append(1))
+number = 1
+os.write(1, b"1 is")
+while not on:
+    number += 1
+    # Nearly always a piece of a line is what was read last.
+    os.write(1, b" a number\\n%d is" % number)
+    time.sleep(0.001)
+os.write(1, b" the last\\n")
+"""
+
+
+def test_nothing_that_is_relayed_is_lost_doubled_or_cut(upgrading: Upgrading) -> None:
+    """Two that never stop, what is relayed read slowly, so that lines wait in svscan as well."""
+    names = ("a", "b")
+    for name in names:
+        upgrading.make(name, run=SPEAKS)
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    with Daemon(
+        upgrading.program, "--log-stdout", upgrading.folder, stdout=writing, stderr=subprocess.DEVNULL
+    ) as daemon:
+        os.close(writing)
+        got = b""
+        before = [upgrading.up(name) for name in names]
+        for _ in range(5):
+            with Running("svpy", "upgrade", upgrading.folder) as upgrade:
+                while upgrade.process.poll() is None:
+                    got += os.read(reading, 1024)
+                assert upgrade.wait() == 0
+            got += os.read(reading, 65536)
+        assert pids(upgrading, *names) == before
+        daemon.signal(signal.SIGTERM)
+        while data := os.read(reading, 65536):
+            got += data
+        os.close(reading)
+        assert daemon.wait() == 0
+    for name in names:
+        prefix = f"{name}: ".encode()
+        lines = [line.removeprefix(prefix) for line in got.splitlines() if line.startswith(prefix)]
+        assert lines == [b"%d is a number" % number for number in range(1, len(lines))] + [
+            b"%d is the last" % len(lines)
+        ]
+        assert len(lines) > 100
+    assert got.count(b"\n") == len(got.splitlines()) and got.endswith(b"\n")
+
+
+def test_what_left_and_is_still_relayed_is_read_on(upgrading: Upgrading) -> None:
+    """Its folder is gone, what it started still writes."""
+    folder = upgrading.prepare("a", run=f"(read go <gate; echo o; printf words) & printf tw; {STAYS}")
+    os.mkfifo(folder / "gate")
+    folder.rename(upgrading.folder / "a")
+    with Daemon(upgrading.program, "--log-stdout", upgrading.folder) as daemon:
+        pipe = os.readlink(f"/proc/{upgrading.up('a')}/fd/1")
+        (upgrading.folder / "a").rename(upgrading.folder / ".a")
+        upgrading.svc("-dx", ".a")
+        eventually(lambda: descriptors(daemon.pid).count(pipe) == 1, "only the reading end")
+        upgrading.upgraded()
+        (upgrading.folder / ".a/gate").write_text("go\n")
+        lines = [daemon.line(b"a: ") for _ in range(2)]
+        assert lines in ([b"a: two", b"a: words"], [b"a: tw", b"a: o"]), lines
+        eventually(lambda: pipe not in descriptors(daemon.pid))
+        assert daemon.stop() == 0
+
+
+def test_an_essential_one_ends_everything_after_it(upgrading: Upgrading, hosting: Daemon) -> None:
+    folder = upgrading.prepare("main", run="echo up >&2; read code <gate; exit $code")
+    os.mkfifo(folder / "gate")
+    (folder / "essential").touch()
+    folder.rename(upgrading.folder / "main")
+    hosting.line(b"up")
+    upgrading.upgraded()
+    (upgrading.folder / "main/gate").write_text("7\n")
+    hosting.line(b"svscan: warning: main is essential and exited with 7: stopping everything")
+    assert hosting.wait() == 7
+
+
+def test_closed_standard_descriptors_stay_closed(upgrading: Upgrading) -> None:
+    upgrading.make("a", log="exec cat >>lines")
+    with Daemon("sh", "-c", 'exec "$0" "$1" <&- >&- 2>&-', upgrading.program, upgrading.folder) as daemon:
+        before = [upgrading.up("a"), upgrading.up("a/log")]
+        held = [descriptors(pid) for pid in before]
+        for _ in range(2):
+            assert run("svpy", "upgrade", upgrading.folder).returncode == 0
+        upgrading.svc("-t", "a", "a/log")
+        after = [upgrading.up("a", since=before[0]), upgrading.up("a/log", since=before[1])]
+        assert [descriptors(pid) for pid in after] == held
+        assert daemon.stop() == 0
+
+
+ON_A_READ_ONLY_DISK = """
+set -e
+mount -t tmpfs none {0}
+mkdir -p {0}/a/log
+printf '#!/bin/sh\\nexec sleep 1000\\n' >{0}/a/run
+printf '#!/bin/sh\\nexec cat >/dev/null\\n' >{0}/a/log/run
+chmod +x {0}/a/run {0}/a/log/run
+mount -o remount,ro {0}
+exec {1} {0}
+"""
+
+
+def test_a_folder_that_cannot_be_written_to(upgrading: Upgrading) -> None:
+    """It has no files in `supervise/`: what is handed over is all there is."""
+    if reason := missing():
+        pytest.skip(reason)
+    words = ("unshare", "--mount", "--propagation", "private", "sh", "-c")
+    shell = ON_A_READ_ONLY_DISK.format(upgrading.folder, upgrading.program)
+    with Daemon(*words, shell) as daemon:
+        eventually(lambda: len(children(daemon.pid)) == 2)
+        before = children(daemon.pid)
+        eventually(lambda: all(Path(f"/proc/{pid}/comm").read_text() != "sh\n" for pid in before))
+        pipe = os.readlink(f"/proc/{before[0]}/fd/1")
+        pipe = pipe if pipe.startswith("pipe:") else os.readlink(f"/proc/{before[1]}/fd/1")
+        open_before = len(descriptors(daemon.pid))
+        for _ in range(2):
+            done = run("nsenter", "-t", str(daemon.pid), "-m", BIN / "svpy", "upgrade", upgrading.folder)
+            assert (done.returncode, done.stderr) == (0, b"")
+            assert children(daemon.pid) == before
+        # The first made the file for answers.
+        assert len(descriptors(daemon.pid)) == open_before + 1
+        os.kill(before[0], signal.SIGKILL)
+        eventually(lambda: len(set(children(daemon.pid)) - set(before)) == 1)
+        os.kill(daemon.pid, signal.SIGTERM)
+        assert daemon.wait() == 0
+        said = daemon.said + daemon.rest()
+    assert said.count(b"unable to let svc control") == 2, said
+    assert not any(map(alive, before))
+
+
 def test_the_time_to_stop_goes_on_counting(upgrading: Upgrading) -> None:
     folder = upgrading.prepare("stubborn", run="trap '' TERM; echo ready; while :; do sleep 0.1; done")
     (folder / "stop-timeout").write_text("2\n")
