@@ -253,6 +253,8 @@ class Pair:
         self._earliest_mono_s[b"."] = self.service.service.earliest_mono_s
         if self.service.logger is not None:
             self._lingering = self.service
+            # It starts nothing any more, and that end of the pipe is closed before it is gone.
+            self._lingering.stdout_fd = 1
             if self.stopping is None:
                 self.stopping = Stopping(service_told=True)
         self.service = None
