@@ -4,11 +4,15 @@ All of it is asked of /proc, which must be that of our own pid namespace.
 """
 
 import errno
+import itertools
 import os
 import stat
 import time
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+MOST_LOOKED_AT = 1000
+"""A process that opens half a million descriptors would hold up everything else for seconds."""
 
 
 class Seen:
@@ -146,14 +150,14 @@ def _has_as(name: bytes, fd: int, pipe: tuple[int, int]) -> bool:
 
 
 def find_pipe(pid: int, identity: tuple[int, int], likely_fd: int) -> int | None:
-    """An O_PATH descriptor of that pipe if the process has it open, looked for at `likely_fd` first.
-    Raises OSError (EACCES: it is not ours to look at).
+    """An O_PATH descriptor of that pipe if the process has it open, looked for at `likely_fd` first, then
+    among the MOST_LOOKED_AT lowest. Raises OSError (EACCES: it is not ours to look at).
 
     O_PATH opens nothing: a device or a named fifo that is found there is left in peace."""
     folder = b"/proc/%d/fd/" % pid
-    names = os.listdir(folder)
-    names.sort(key=lambda name: name != b"%d" % likely_fd)
-    for name in names:
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in itertools.islice(entries, MOST_LOOKED_AT)]
+    for name in [b"%d" % likely_fd, *names]:
         try:
             fd = os.open(folder + name, os.O_PATH | os.O_CLOEXEC)
         except FileNotFoundError:
