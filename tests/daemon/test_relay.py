@@ -195,8 +195,8 @@ def test_a_slow_stdout_gets_everything_at_the_stop(services: Services) -> None:
 
 
 def test_a_log_added_later_takes_over_the_pipe(services: Services) -> None:
-    # Opened for both: what reads it a second time would find the end of what was written the first time.
-    run = "echo one; printf tw; read go <>gate; echo o; echo three; read go <>gate; echo four; exec sleep 1000"
+    # Opened for both: a second reader would find the end of what was written for the first.
+    run = "echo one; printf tw; read go <>gate; echo o; echo three; read go <>gate; echo four; sleep 1000"
     gate = gated(services, "a", run)
     with relaying(services) as daemon:
         assert daemon.line() == b"a: one"
