@@ -279,7 +279,7 @@ class Unprintable(Exception):
         raise MemoryError
 def breaks(*words):
     raise Unprintable
-init.environment.adopt = init.machine.wait_for = init.title.take = breaks
+init.environment.adopt = init.signals.wait_for = init.title.take = breaks
 """
     machine.services.make("one", SAYS_UP)
     with machine.start(*init_after(breaks)) as console:
