@@ -11,7 +11,7 @@ import pytest
 from support.machine import BREAKS_ONCE, Machine, init_after, patched
 from support.namespaces import missing
 from support.processes import BIN, eventually, run
-from support.services import Services, descriptors
+from support.services import WAITS, Services, descriptors
 
 from svpy.core.machine import ENDS, LETTERS, PATH
 from svpy.core.orders import MACHINE, Order
@@ -26,7 +26,6 @@ DEATHS = {
 }
 """pid_namespaces(7)."""
 SAYS_UP = "echo up as $$; exec sleep 1000"
-WAITS = "while :; do sleep 0.1; done"
 TOLD = "svpy-init: {}: all processes are told to end"
 
 

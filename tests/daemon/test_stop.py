@@ -15,22 +15,21 @@ import pytest
 from support import namespaces
 from support.containers import Container
 from support.processes import Running, TooLate, eventually
-from support.services import Daemon, Services, alive, script, svscan
+from support.services import WAITS, Daemon, Services, alive, script, svscan
 from support.watched import renames_into
 
 from svpy.core.shutdown import EMPTY_LOOKS
 
-LAST_WORDS = """
+LAST_WORDS = f"""
 trap 'echo last words; exit' TERM
 echo ready >&2
-while :; do read line <>fifo; done
+{WAITS}
 """
 
-
-FINISHES_FIRST = """
+FINISHES_FIRST = f"""
 trap 'echo finishing >&2; read go <gate; echo finished; exit' TERM
 echo ready >&2
-while :; do read line <>fifo; done
+{WAITS}
 """
 
 
@@ -42,7 +41,6 @@ def fifo(folder: Path, name: str = "fifo") -> Path:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_services_first_then_loggers_then_svscan(services: Services, number: signal.Signals) -> None:
     folder = services.make("a", run=LAST_WORDS, log="cat >>log; echo logger saw the end >&2", down=True)
-    fifo(folder)
     services.make("b")
     with svscan(services) as daemon:
         services.up("b")
@@ -62,7 +60,6 @@ def test_services_first_then_loggers_then_svscan(services: Services, number: sig
 def test_a_service_takes_the_time_it_needs_and_a_second_term_changes_nothing(services: Services) -> None:
     """What qmail-send does: it finishes its deliveries."""
     folder = services.make("a", run=FINISHES_FIRST, log="exec cat >>log", down=True)
-    fifo(folder)
     gate = fifo(folder, "gate")
     services.make("b")
     with svscan(services) as daemon:
@@ -94,7 +91,6 @@ def test_a_paused_service_is_continued(services: Services) -> None:
 
 def test_nothing_new_is_started_while_it_stops(services: Services) -> None:
     folder = services.make("a", run=FINISHES_FIRST, down=True)
-    fifo(folder)
     gate = fifo(folder, "gate")
     with svscan(services) as daemon:
         eventually(lambda: services.state("a").startswith("down"))
@@ -356,7 +352,7 @@ def test_a_deadline_for_all(services: Services) -> None:
     services.make("logger", log="trap '' TERM; echo logger up >&2; while :; do read x <>fifo; done")
     fifo(services.folder / "logger/log")
     good = services.make(
-        "good", run="trap 'echo last words; exit' TERM; echo ready >&2; while :; do sleep 0.1; done",
+        "good", run=LAST_WORDS,
         log="while read line; do echo $line >>log; done; read go <gate; echo end >>log", down=True,
     )  # fmt: skip
     gate = fifo(good / "log", "gate")

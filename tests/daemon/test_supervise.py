@@ -14,6 +14,7 @@ from support.processes import eventually, run
 from support.services import (
     NOTE_THE_START,
     PEERS,
+    WAITS,
     Daemon,
     Services,
     alive,
@@ -72,8 +73,7 @@ def test_a_down_file_and_the_wants(services: Services) -> None:
 
 
 def test_want_down_is_shown_until_it_is_down(services: Services) -> None:
-    services.make("a", run="trap : TERM\necho ready\nwhile :; do read line <>fifo; done")
-    os.mkfifo(services.folder / "a/fifo")
+    services.make("a", run=f"trap : TERM\necho ready\n{WAITS}")
     with supervise(services) as daemon:
         daemon.line(b"ready")
         pid = services.pid("a")
@@ -124,12 +124,7 @@ def test_pause_and_continue(services: Services) -> None:
     ],
 )
 def test_each_signal_reaches_the_service(services: Services, letter: str, name: str) -> None:
-    os.mkfifo(
-        services.make(
-            "a", run=f"trap 'echo got {name}' {name}\necho ready\nwhile :; do read line <>fifo; done"
-        )
-        / "fifo"
-    )
+    services.make("a", run=f"trap 'echo got {name}' {name}\necho ready\n{WAITS}")
     with supervise(services) as daemon:
         daemon.line(b"ready")
         services.svc(f"-{letter}", "a")
@@ -137,9 +132,8 @@ def test_each_signal_reaches_the_service(services: Services, letter: str, name: 
 
 
 def test_a_signal_goes_to_the_pid_and_not_to_its_group(services: Services) -> None:
-    child = "sh -c 'trap \"echo helper hit\" TERM; echo helper ready; while :; do read line <>fifo; done' &"
-    folder = services.make("a", run=f"trap 'echo main hit' TERM\n{child}\nwhile :; do read line <>fifo; done")
-    os.mkfifo(folder / "fifo")
+    child = f"sh -c 'trap \"echo helper hit\" TERM; echo helper ready; {WAITS}' &"
+    services.make("a", run=f"trap 'echo main hit' TERM\n{child}\n{WAITS}")
     with supervise(services) as daemon:
         daemon.line(b"helper ready")
         services.svc("-t", "a")

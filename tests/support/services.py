@@ -143,6 +143,9 @@ def memory_kb(pid: int, kind: str = "Rss") -> int:
     return int(found[1])
 
 
+WAITS = "while :; do sleep 0.1; done"
+"""For scripts with traps. No `read`: a signal that comes just before it does not interrupt it."""
+
 NOTE_THE_START = "read line </proc/$$/stat; set -- ${line##*) }; echo ${20} >>starts"
 """What a run does to leave the moment of its fork, as the kernel has it, in `starts`: however long it took
 the shell to say so."""
