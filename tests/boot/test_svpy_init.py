@@ -179,6 +179,20 @@ def test_a_signal_cuts_rc_init_short(machine: Machine) -> None:
 
 
 @alone
+def test_nothing_of_service_is_held_when_all_is_unmounted(machine: Machine) -> None:
+    machine.services.make("one", SAYS_UP, log="cat")
+    machine.write("rc.shutdown", "echo held: $(readlink /proc/1/cwd /proc/1/fd/*)")
+    with machine.start() as console:
+        eventually(lambda: machine.services.up("one/log"))
+        os.kill(console.init, signal.SIGTERM)
+        cwd, *fds = console.line(b"held: ").split()[1:]
+        assert cwd == b"/"
+        assert not [fd for fd in fds if b"/one" in fd or b"/service" in fd]
+        assert len(fds) <= 4, "the standard ones, and stderr once more"
+        assert console.death() is signal.SIGHUP
+
+
+@alone
 def test_what_asks_first_decides(machine: Machine) -> None:
     machine.services.make("one", f"trap 'echo asked; sleep 0.2; exit' TERM\necho up\n{WAITS}")
     machine.write("rc.shutdown", 'kill -TERM 1; kill -USR1 1; echo "rc.shutdown was told: $*"')
@@ -220,6 +234,18 @@ def test_services_have_their_time_and_no_more(machine: Machine, said: str | None
         assert console.death() is signal.SIGINT
     refused = b"unable to use /etc/svpy/stop-timeout: it is not a number of seconds"
     assert (refused in console.said) == (said == "soon")
+
+
+@alone
+def test_whoever_else_runs_is_asked_to_end_also_when_a_service_was_late(machine: Machine) -> None:
+    traps = f"""trap "echo asked; exit" TERM; echo up; {WAITS}"""
+    machine.services.make("one", f"setsid sh -c '{traps}' & trap '' TERM; {WAITS}")
+    with machine.start(*patched(STOP_TIMEOUT_S=0.3)) as console:
+        console.line(b"up")
+        os.kill(console.init, signal.SIGTERM)
+        assert console.line(b"one: ").endswith(b"killing one: it did not end in time")
+        console.line(b"asked")
+        assert console.death() is signal.SIGHUP
 
 
 @alone

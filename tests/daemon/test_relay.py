@@ -177,6 +177,27 @@ def test_a_stuck_stdout_does_not_hold_the_stop(services: Services) -> None:
     os.close(reading)
 
 
+def test_last_lines_of_many_processes_are_not_joined(services: Services) -> None:
+    """They are all in the pipe, and read at once, when standard output takes something again."""
+    flood = services.make("flood", "exec yes")
+    reading, writing = os.pipe()
+    with relaying(services, stdout=writing, stderr=-1) as daemon:
+        os.close(writing)
+        eventually(lambda: blocked_in_write(services.pid(flood.name)))
+        folder = services.make("a", "printf part; echo >>starts")
+        eventually(lambda: len((folder / "starts").read_text()) >= 3)
+        services.svc("-d", "a", "flood")
+        eventually(lambda: services.pid("a") == 0)
+        daemon.signal(signal.SIGTERM)
+        got = b""
+        while data := os.read(reading, 65536):
+            got += data
+        assert daemon.wait() == 0
+    parts = [line for line in got.splitlines() if line.startswith(b"a:")]
+    assert set(parts) == {b"a: part"} and len(parts) >= 3
+    os.close(reading)
+
+
 def test_a_slow_stdout_gets_everything_at_the_stop(services: Services) -> None:
     """Nothing is given up as long as something is taken now and then."""
     gated(services, "a", NUMBERED)

@@ -55,3 +55,26 @@ def test_a_file_gets_every_line(tmp_path: Path) -> None:
 def test_a_closed_stderr_is_nobodys_business() -> None:
     done = run("sh", "-c", 'exec "$0" -I -c "$1" 2>&-', sys.executable, SAY)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+NEVER_WAITS = """
+import os
+from svpy.system import tell
+def cannot(fd):
+    raise PermissionError(13, "")
+tell._to_file_opened_again = cannot
+write = tell.non_blocking(2)
+try:
+    while True:
+        write(b"x" * 10000)
+except BlockingIOError:
+    os._exit(0)
+"""
+
+
+def test_a_pipe_that_cannot_be_opened_again_is_not_waited_for() -> None:
+    """There is no /proc, or it is another user's."""
+    reading, writing = os.pipe()
+    assert run(sys.executable, "-I", "-c", NEVER_WAITS, stderr=writing, capture_output=False).returncode == 0
+    os.close(reading)
+    os.close(writing)
