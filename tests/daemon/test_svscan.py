@@ -256,6 +256,32 @@ def test_modes(services: Services) -> None:
             assert (part / "supervise/status").stat().st_size == 18
 
 
+def test_a_fifo_that_is_replaced_by_a_file_ends_nothing(services: Services) -> None:
+    """While svscan runs it has the fifo still; the next one refuses the folder until the file is gone."""
+    control = services.make("a") / "supervise/control"
+    services.make("b")
+    with svscan(services) as daemon:
+        pid, other = services.up("a"), services.up("b")
+        control.unlink()
+        control.write_text("d")
+        done = run("svc", "-d", services.folder / "a")
+        assert done.returncode == 0 and b"warning: unable to control" in done.stderr
+        services.svc("-t", "b")
+        services.up("b", since=other)
+        daemon.signal(signal.SIGHUP)
+        assert services.pid("a") == pid and alive(pid)
+        assert daemon.stop() == 0
+        assert not alive(pid)
+    with svscan(services) as daemon:
+        assert daemon.line(b"warning").startswith(b"svscan: warning: unable to read a/supervise/control: ")
+        services.up("b")
+        assert services.pid("a") == 0
+        control.unlink()
+        daemon.signal(signal.SIGHUP)
+        services.up("a")
+        assert daemon.stop() == 0
+
+
 def test_a_full_disk_is_told_and_made_good(services: Services, tmp_path: Path) -> None:
     """supervise/ on a full filesystem of its own: the service is obeyed, the status follows later."""
     if os.geteuid() != 0:
