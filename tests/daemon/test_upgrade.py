@@ -206,6 +206,32 @@ def test_who_is_not_to_be_started_yet_is_not(upgrading: Upgrading) -> None:
     assert all(later - earlier >= 0.98 for earlier, later in itertools.pairwise(noted)), noted
 
 
+def test_one_that_has_left_is_not_started_again_in_its_second(upgrading: Upgrading) -> None:
+    folder = upgrading.make("leaves", run=f"{NOTE_THE_START}; {STAYS}")
+    with upgrading.svscan():
+        pid = 0
+        for number in range(3):
+            pid = upgrading.up("leaves", since=pid)
+            eventually(lambda number=number: len(starts(folder)) > number)
+            upgrading.svc("-dx", "leaves")
+            # What follows scans at once.
+            upgrading.upgraded()
+        upgrading.up("leaves", since=pid)
+        eventually(lambda: len(starts(folder)) > 3)
+    noted = starts(folder)
+    assert all(later - earlier >= 0.98 for earlier, later in itertools.pairwise(noted)), noted
+
+
+def test_what_was_complained_of_is_not_said_again(upgrading: Upgrading, hosting: Daemon) -> None:
+    folder = upgrading.prepare("odd")
+    (folder / "supervise").touch()
+    folder.rename(upgrading.folder / "odd")
+    hosting.line(b"unable to acquire odd/supervise/lock: not a directory")
+    upgrading.upgraded()
+    assert hosting.stop() == 0
+    assert (hosting.said + hosting.rest()).count(b"odd") == 1
+
+
 def test_paused_wanted_down_leaving_and_down(upgrading: Upgrading) -> None:
     stubborn = "trap '' TERM; echo ready; while :; do sleep 1; done"
     elsewhere = upgrading.prepare("leaving")
@@ -594,10 +620,11 @@ def test_a_program_that_fails_in_taking_over_hosts_afresh(upgrading: Upgrading, 
     for name in NAMES:
         eventually(lambda name=name: run("svok", upgrading.folder / name).returncode == 0)
     assert pids(upgrading, *NAMES) == before
-    held_before = descriptors(before[0])
+    held_before = descriptors(before[0]), Path(f"/proc/{before[0]}/limits").read_text()
     upgrading.svc("-t", "logged", "plain")
     upgrading.up("logged", since=before[1])
-    assert descriptors(upgrading.up("plain", since=before[0])) == held_before
+    pid = upgrading.up("plain", since=before[0])
+    assert (descriptors(pid), Path(f"/proc/{pid}/limits").read_text()) == held_before
     assert "/memfd:svpy-state (deleted)" not in descriptors(hosting.pid)
     upgrading.install()
     upgrading.upgraded()
