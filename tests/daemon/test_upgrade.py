@@ -119,10 +119,11 @@ NAMES = ("plain", "logged", "logged/log")
 
 @pytest.fixture
 def hosting(upgrading: Upgrading) -> Iterator[Daemon]:
-    """A svscan with one service that is plain and one that has a logger."""
+    """A svscan with one service that is plain and one that has a logger. It raises its limit, they get 300."""
     upgrading.make("plain")
     upgrading.make("logged", log="exec cat >>lines")
-    with upgrading.svscan() as daemon:
+    shell = 'ulimit -Sn 300; exec "$0" "$1"'
+    with Daemon("sh", "-c", shell, upgrading.program, upgrading.folder) as daemon:
         for name in NAMES:
             upgrading.up(name)
         yield daemon
