@@ -769,7 +769,7 @@ def test_nothing_that_is_relayed_is_lost_doubled_or_cut(upgrading: Upgrading) ->
         got = b""
         before = [upgrading.up(name) for name in names]
         for _ in range(5):
-            eventually(lambda: min(map(waiting_in, before)) > 1000, "svscan waits for room, and reads no more")
+            eventually(lambda: min(map(waiting_in, before)) > 1000, "svscan waits for room")
             upgrading.upgraded()
             got += os.read(reading, 65536)
         assert pids(upgrading, *names) == before
