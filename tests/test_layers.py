@@ -102,3 +102,21 @@ main()
 
 def test_chain_loaders_are_commands() -> None:
     assert set(COMMANDS) >= CHAIN_LOADERS | DAEMONS
+
+
+def test_what_a_daemon_imports_starts_no_process() -> None:
+    """Newer trios look for a library, through programs that a container may not have."""
+    program = f"""
+import subprocess, sys, tempfile
+
+def refuse(*words, **options):
+    raise RuntimeError(words)
+
+subprocess.Popen = tempfile.NamedTemporaryFile = refuse
+sys.path.append({str(ROOT.parent)!r})
+import svpy.daemon.main
+import ctypes.util
+print(ctypes.util.find_library.__module__)
+"""
+    done = run(sys.executable, "-I", "-c", program)
+    assert (done.returncode, done.stdout) == (0, b"ctypes.util\n"), done.stderr
