@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -613,6 +614,7 @@ async def test_a_child_of_our_own_is_reaped_once_with_its_code(
     before_us.release(pair.service)
     pair.close()
     hosting = Supervisor(b"svscan", Starter([b"PATH=/bin:/usr/bin"], 100, home_fd))
+    gc.collect()  # What earlier tests have left may hold descriptors, too.
     count = len(descriptors(os.getpid()))
     pair = Pair(hosting, b"a", folders.open_folder(bytes(folder)), lambda pair: None)
     pair.host_service()
