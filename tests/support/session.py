@@ -27,6 +27,8 @@ than a thousand services."""
 _PYTHONS_OWN = {signal.SIGPIPE, signal.SIGXFSZ}
 """Python ignores them itself, and gives what it starts the default."""
 
+_HANDED_ON = (signal.SIGTERM, signal.SIGHUP)
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -61,8 +63,11 @@ def go_on_in_a_child(grace_s: float = GRACE_S) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     keeper = os.getpid()
+    # One that comes before the keeper hands it on waits until it does.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON)
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != keeper:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -78,12 +83,13 @@ def _keep(child: int, grace_s: float) -> int:
     for number in (signal.SIGINT, signal.SIGQUIT):
         # A terminal sends them to both.
         signal.signal(number, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _HANDED_ON:
         signal.signal(number, lambda number, frame: os.kill(child, number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDED_ON)
     pid = status = 0
     while pid != child:
         pid, status = os.wait()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _HANDED_ON:
         signal.signal(number, signal.SIG_IGN)
     _end_all(grace_s)
     code = os.waitstatus_to_exitcode(status)
