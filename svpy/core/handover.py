@@ -68,7 +68,7 @@ def recall(thing: object, state: Mapping[str, Any], but: Collection[str] = ()) -
 
 
 def _slots(thing: object) -> tuple[str, ...]:
-    slots: tuple[str, ...] = type(thing).__slots__  # type: ignore[attr-defined]
+    slots: tuple[str, ...] = vars(type(thing))["__slots__"]
     return slots
 
 

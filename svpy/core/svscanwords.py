@@ -10,6 +10,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from svpy.core.errors import USAGE, Die
@@ -29,14 +30,17 @@ class Words:
 
 
 PLAIN = Words()
-_STATES = {b"--state": "state_fd", b"--check-state": "check_fd"}
+_WITH_STATE: dict[bytes, Callable[[int], Words]] = {
+    b"--state": lambda fd: Words(state_fd=fd),
+    b"--check-state": lambda fd: Words(check_fd=fd),
+}
 
 
 def parse(words: list[bytes], usage: bytes) -> Words:
     """Raises Die, with `usage`, for what is no option of ours."""
     parsed = PLAIN
-    if len(words) > 1 and words[0] in _STATES and words[1].isdigit():
-        parsed = replace(PLAIN, **{_STATES[words[0]]: int(words[1])})  # type: ignore[arg-type]
+    if len(words) > 1 and words[0] in _WITH_STATE and words[1].isdigit():
+        parsed = _WITH_STATE[words[0]](int(words[1]))
         words = words[2:]
     rest = list(words)
     while rest and rest[0].startswith(b"--"):

@@ -15,7 +15,7 @@ def _nowhere(name: str) -> str | None:
 _find_library = ctypes.util.find_library
 ctypes.util.find_library = _nowhere
 try:
-    import trio  # noqa: F401
+    import trio  # noqa: F401  this is where it looks; everyone else finds it imported
 except Exception:
     pass  # Whoever needs it imports it and says so; PID 1 of a machine can end it without.
 finally:

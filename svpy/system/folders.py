@@ -29,7 +29,7 @@ def open_folder_itself(path: bytes, dir_fd: int) -> int:
 
 def names(folder_fd: int) -> list[bytes]:
     """The names in an open folder, sorted. Raises OSError."""
-    readable_fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
+    readable_fd = _open_to_read(folder_fd)
     try:
         return sorted(os.fsencode(name) for name in os.listdir(readable_fd))
     finally:
@@ -123,18 +123,15 @@ def make_folder(name: bytes, folder_fd: int) -> None:
 
 def lock(name: bytes, folder_fd: int) -> int:
     """Lock a file, made if need be, against every other supervise. Raises OSError (EAGAIN: held)."""
-    fd = os.open(name, os.O_RDWR | os.O_CREAT | _OWN, 0o600, dir_fd=folder_fd)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
+    return _locked(os.open(name, os.O_RDWR | os.O_CREAT | _OWN, 0o600, dir_fd=folder_fd))
 
 
 def lock_folder(folder_fd: int) -> int:
     """Lock the folder itself, where no file can be made in it. Raises OSError (EAGAIN: held)."""
-    fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
+    return _locked(_open_to_read(folder_fd))
+
+
+def _locked(fd: int) -> int:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -143,9 +140,13 @@ def lock_folder(folder_fd: int) -> int:
     return fd
 
 
+def _open_to_read(folder_fd: int) -> int:
+    return os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
+
+
 def is_read_only(folder_fd: int) -> bool:
     """Whether its filesystem is, or was mounted so. Raises OSError."""
-    fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
+    fd = _open_to_read(folder_fd)
     try:
         return bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY)
     finally:
