@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -60,7 +59,7 @@ class Init:
         self._protected(self._let_go)
         self._protected(lambda: self._stop_all(order))
         self._protected(lambda: self._close_down(order))
-        self._protected(lambda: self._bounded(os.sync, b"sync", rules.SYNC_S))
+        self._protected(lambda: self._bounded(machine.sync, b"sync", rules.SYNC_S))
         self._protected(lambda: self._finish(order))
         while self._is_machine:
             self._protected(lambda: self._code_of(0, math.inf))
@@ -83,7 +82,7 @@ class Init:
     def _begin(self) -> None:
         descriptors.reserve_standard()
         environment.adopt(rules.environment(environment.inherited()))
-        os.chdir(b"/")
+        machine.enter(b"/")
         try:
             machine.reboot(b"ctrl-alt-del off")
         except OSError:
@@ -119,7 +118,7 @@ class Init:
         trouble = b""
         for folder in rules.FOLDERS:
             try:
-                os.chdir(folder)
+                machine.enter(folder)
                 return folder
             except OSError as error:
                 trouble = trouble or because(b"unable to chdir to " + folder, error)
@@ -147,7 +146,7 @@ class Init:
     def _let_go(self) -> None:
         """Of /service, which may be on a file system that is to be unmounted, and of all that is open."""
         signals.hold_back(signal.SIGCHLD, *ENDINGS)
-        os.chdir(b"/")
+        machine.enter(b"/")
         machine.close_all_others()
         tell.never_block()
 

@@ -18,6 +18,7 @@ import stat
 import time
 
 from svpy.core.replacement import MOST_BYTES, NAME, Report, decode
+from svpy.system.proc import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,15 +153,9 @@ def _link(path: bytes) -> bytes | None:
 
 def _read(path: bytes) -> bytes:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return read(path)
     except OSError:
         return b""
-    try:
-        return os.read(fd, 65536)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
 
 
 def _fields(status: bytes) -> dict[bytes, bytes]:

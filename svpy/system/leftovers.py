@@ -20,6 +20,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from svpy.system import environment
+from svpy.system.proc import stat_fields
 
 _STATE, _PARENT, _THREADS = 0, 1, 17
 _MOUNTED_ROOT, _MOUNT_POINT = 3, 4
@@ -108,7 +109,10 @@ def _is_child_of(pid: int, parents: set[int]) -> bool:
 
 def _stat(pid: int) -> list[bytes]:
     """/proc/PID/stat from its third field on, proc(5); nothing if there is no such process."""
-    return _read(b"/proc/%d/stat" % pid).rpartition(b")")[2].split()
+    try:
+        return stat_fields(b"%d" % pid)
+    except OSError:
+        return []
 
 
 def _lives(fields: list[bytes]) -> bool:

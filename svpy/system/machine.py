@@ -66,6 +66,16 @@ def has_children() -> bool:
     return True
 
 
+def enter(folder: bytes) -> None:
+    """Go there. Raises OSError."""
+    os.chdir(folder)
+
+
+def sync() -> None:
+    """sync(2), which a dead disk holds up for ever."""
+    os.sync()
+
+
 def speak_to_console() -> None:
     """stdout and stderr are the console where it was not there yet when the kernel started us; stdin is
     empty: a service that reads must not take what is typed at a login. What cannot be opened stays."""

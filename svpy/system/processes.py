@@ -9,6 +9,8 @@ import os
 import stat
 import time
 
+from svpy.system.proc import read, stat_fields
+
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 MOST_LOOKED_AT = 1000
@@ -27,8 +29,7 @@ class Seen:
 
 def look(pid: int) -> Seen:
     """Raises OSError (ENOENT, ESRCH: there is none; or it is hidden)."""
-    # Behind the name, which may contain anything: state, parent, …, and the start as the twentieth.
-    fields = _read(b"/proc/%d/stat" % pid, 2048).rpartition(b")")[2].split()
+    fields = stat_fields(b"%d" % pid)
     try:
         return Seen(int(fields[1]), int(fields[19]))
     except (IndexError, ValueError) as error:
@@ -42,7 +43,7 @@ def boot() -> bytes | None:
         if os.readlink(b"/proc/self") != b"%d" % os.getpid():
             return None
         os.close(os.pidfd_open(os.getpid()))
-        boot_id = _read(b"/proc/sys/kernel/random/boot_id", 64).strip()
+        boot_id = read(b"/proc/sys/kernel/random/boot_id", 64).strip()
         return b"%s/%d" % (boot_id, look(1).start_ticks) if boot_id else None
     except OSError:
         return None
@@ -133,7 +134,7 @@ def _reapers() -> set[int]:
 
 def _is_there(name: bytes, folder: tuple[int, int] | None, pipe: tuple[int, int], standard_fd: int) -> bool:
     """Raises OSError."""
-    if b"./notify" in _read(b"/proc/" + name + b"/cmdline", 4096).split(b"\0"):
+    if b"./notify" in read(b"/proc/" + name + b"/cmdline", 4096).split(b"\0"):
         return False
     if _has_as(name, standard_fd, pipe):
         return True
@@ -167,11 +168,3 @@ def find_pipe(pid: int, identity: tuple[int, int], likely_fd: int) -> int | None
             return fd
         os.close(fd)
     return None
-
-
-def _read(name: bytes, most_bytes: int) -> bytes:
-    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, most_bytes)
-    finally:
-        os.close(fd)

@@ -16,6 +16,8 @@ takes two milliseconds to import. /proc/self/mem writes the same bytes and needs
 import fcntl
 import os
 
+from svpy.system.proc import stat_fields
+
 _LEAST_FDS = (512, 64)
 """Above the descriptors that fghack and setlock hand on, or those of one fghack where the limit is low."""
 
@@ -86,12 +88,6 @@ def _open_high(path: bytes) -> int:
 def _argv_place() -> tuple[int, int]:
     """Address and size of the memory that cmdline shows: arg_start and arg_end, fields 48 and 49
     of /proc/self/stat (proc(5))."""
-    fd = os.open(b"/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        stat = os.read(fd, 4096)
-    finally:
-        os.close(fd)
-    # The second field, the name, may hold blanks and parentheses of its own.
-    fields = stat[stat.rindex(b")") + 2 :].split()
+    fields = stat_fields(b"self")
     start, end = int(fields[48 - 3]), int(fields[49 - 3])
     return start, end - start
