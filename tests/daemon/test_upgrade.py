@@ -344,7 +344,7 @@ BROKEN = {
     "talks": ("import os\nwhile True: os.write(1, b'x' * 4096)", "it did not come to an end"),
     "another format": ("import svpy.core.handover as h; h.FORMAT = 77", "a state of another format"),
     "no such words": (
-        "import svpy.core.svscanwords as w; w._STATES.clear()",
+        "import svpy.core.svscanwords as w; w._WITH_STATE.clear()",
         "svscan: usage: svscan",
     ),
 }
