@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,12 @@ while :; do sleep 0.1; done
 """
 
 
+def read_within(fd: int, most_s: float) -> bytes | None:
+    """What there is to read, nothing at the end, None if nothing came within that time."""
+    ready, _, _ = select.select([fd], [], [], most_s)
+    return os.read(fd, 65536) if ready else None
+
+
 def test_many_services_at_once_lose_nothing_and_mix_nothing(services: Services, tmp_path: Path) -> None:
     names = [f"s{number}" for number in range(8)]
     for name in names:
@@ -101,8 +108,11 @@ def test_many_services_at_once_lose_nothing_and_mix_nothing(services: Services, 
         os.close(writing)
         got = b""
         stopped = False
-        while data := os.read(reading, 65536):
-            got += data
+        # Not only after a read: the last `written` may come when there is nothing more to read.
+        until = time.monotonic() + DEADLINE_S
+        while (data := read_within(reading, 0.1)) != b"":
+            assert time.monotonic() < until, got[-1000:]
+            got += data or b""
             if not stopped and (tmp_path / "stderr").read_bytes().count(b"written") == len(names):
                 daemon.signal(signal.SIGTERM)
                 stopped = True
