@@ -16,8 +16,9 @@ MODULES = sorted(ROOT.rglob("*.py"))
 BELOW = {
     "core": {"core"},
     "system": {"core", "system"},
-    "daemon": {"core", "system", "daemon"},
-    "commands": {"core", "system", "daemon", "commands"},
+    "native": {"core", "system", "native"},
+    "daemon": {"core", "system", "native", "daemon"},
+    "commands": {"core", "system", "native", "daemon", "commands"},
 }
 OS_MODULES = {
     "os", "posix", "sys", "time", "signal", "_signal", "fcntl", "socket", "select", "subprocess",

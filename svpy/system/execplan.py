@@ -29,7 +29,7 @@ from svpy.system.tell import because
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _MULTILOG = b"multilog"
 _SOFTLIMIT = b"softlimit"
@@ -150,14 +150,17 @@ _STEPS: "dict[bytes, tuple[Callable[..., tuple[tuple[object, ...], list[bytes]]]
 
 
 def carry_out(
-    tool: bytes, words: list[bytes], load_multilog: "Callable[[list[bytes]], Callable[[list[bytes]], int]]"
+    tool: bytes,
+    words: list[bytes],
+    load_multilog: "Callable[[list[bytes]], Callable[[list[bytes]], int]]",
+    is_elsewhere: "Callable[[], None] | None" = None,
 ) -> int:
     """Do what `tool` and the chain loaders after it ask for, then become the program at the end.
 
     Returns only an exit code of multilog's. `load_multilog` imports what it may need for these words
-    (the plan's own are among them) and returns its `run`.
-    Raises Die."""
-    own = _own_commands(words)
+    (the plan's own are among them) and returns its `run`. `is_elsewhere` is called before the process becomes
+    another program, for who has not meant it to. Raises Die."""
+    own = own_commands(words)
     multilog = None
     if _MULTILOG in own:
         multilog = load_multilog(words)
@@ -173,7 +176,9 @@ def carry_out(
         path = search_path(plan.environ)
         act(plan, *arguments)
         name = _basename(words[0])
-        if not (name in own and _leads_to(own[name], words[0], path)):
+        if not (name in own and leads_to(own[name], words[0], path)):
+            if is_elsewhere is not None:
+                is_elsewhere()
             _become(tool, words, path, plan)
         if name == _MULTILOG and multilog is not None:
             environment.adopt(plan.environ)
@@ -205,12 +210,14 @@ def _basename(word: bytes) -> bytes:
     return word[word.rfind(b"/") + 1 :]
 
 
-def _own_commands(words: list[bytes]) -> dict[bytes, tuple[int, int]]:
-    """Device and inode of each script of ours that `words` may name, by its name."""
+def own_commands(words: "Iterable[bytes]", folder: bytes | None = None) -> dict[bytes, tuple[int, int]]:
+    """Device and inode of each script of ours that `words` may name, by its name. `folder`: where ours are,
+    if that is known."""
     names = {_basename(word) for word in words} & {*_STEPS, _MULTILOG}
     if not names:
         return {}
-    folder = installed.folder()
+    if folder is None:
+        folder = installed.folder()
     own = {}
     for name in names:
         try:
@@ -221,7 +228,7 @@ def _own_commands(words: list[bytes]) -> dict[bytes, tuple[int, int]]:
     return own
 
 
-def _leads_to(script: tuple[int, int], word: bytes, path: bytes) -> bool:
+def leads_to(script: tuple[int, int], word: bytes, path: bytes) -> bool:
     """Whether an exec of `word` along `path` would run the file `script` (device, inode)."""
     for candidate in candidates(word, path):
         try:

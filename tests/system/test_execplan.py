@@ -30,19 +30,19 @@ def path(tmp_path: Path) -> bytes:
 
 def test_the_first_on_path_counts(path: bytes, tmp_path: Path) -> None:
     one, two = identity(tmp_path / "one/tool"), identity(tmp_path / "two/tool")
-    assert execplan._leads_to(one, b"tool", path)
-    assert not execplan._leads_to(two, b"tool", path)
+    assert execplan.leads_to(one, b"tool", path)
+    assert not execplan.leads_to(two, b"tool", path)
     (tmp_path / "one/tool").chmod(0o644)
-    assert not execplan._leads_to(one, b"tool", path)
-    assert execplan._leads_to(two, b"tool", path)
+    assert not execplan.leads_to(one, b"tool", path)
+    assert execplan.leads_to(two, b"tool", path)
     (tmp_path / "one/tool").unlink()
     (tmp_path / "one/tool").symlink_to("../two/tool")
-    assert execplan._leads_to(two, b"tool", path)
-    assert execplan._leads_to(two, os.fsencode(tmp_path / "one/tool"), b"")
-    assert not execplan._leads_to(two, b"other", path)
+    assert execplan.leads_to(two, b"tool", path)
+    assert execplan.leads_to(two, os.fsencode(tmp_path / "one/tool"), b"")
+    assert not execplan.leads_to(two, b"other", path)
 
 
 def test_an_error_that_ends_the_search_ends_it_here_too(path: bytes, tmp_path: Path) -> None:
     (tmp_path / "one/tool").unlink()
     (tmp_path / "one/tool").symlink_to("tool")
-    assert not execplan._leads_to(identity(tmp_path / "two/tool"), b"tool", path)
+    assert not execplan.leads_to(identity(tmp_path / "two/tool"), b"tool", path)
