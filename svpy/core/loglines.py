@@ -15,6 +15,13 @@ methods and one regular expression. Nothing here grows with the length of a line
 
 from svpy.core.logscript import Script
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Piece: TypeAlias = tuple[int, bytes, bytes]
+    """What it is (one of the three below), the stamp, the bytes."""
+
 LINE_BYTES = 1000
 STATUS_BYTES = LINE_BYTES + 1
 ALERT_BYTES = 200
@@ -29,6 +36,8 @@ _TOO_LONG_FOR_ALERT = rb"(\n[^\n]{%d})[^\n]++" % ALERT_BYTES
 class Lines:
     """Cuts what reads return into pieces (what, stamp, bytes), the stamp not yet put in."""
 
+    __slots__ = ("_held", "_held_stamp", "_looks_at_lines", "_within_long")
+
     def __init__(self, looks_at_lines: bool) -> None:
         self._looks_at_lines = looks_at_lines
         self._held = b""
@@ -40,25 +49,30 @@ class Lines:
         """Whether the input so far ended with a newline, or was empty."""
         return not self._held and not self._within_long
 
-    def cut(self, data: bytes, stamp: bytes) -> list[tuple[int, bytes, bytes]]:
+    def cut(self, data: bytes, stamp: bytes) -> "list[Piece]":
         """The pieces that `data`, not empty, makes ready. Lines that begin in it get `stamp`."""
-        pieces: list[tuple[int, bytes, bytes]] = []
-        if not self.at_line_start:
-            end = data.find(NEWLINE) + 1 or len(data)
-            self._go_on(data[:end], pieces)
-            data = data[end:]
-        end = data.rfind(NEWLINE) + 1
+        begin = 0
+        pieces: list[Piece] = []
+        if not self._held and not self._within_long:
+            # Most reads bring one line, or a few: nothing to cut.
+            if data.endswith(NEWLINE) and len(data) <= LINE_BYTES - len(stamp) + 1:
+                return [(LINES, stamp, data)]
+        else:
+            begin = data.find(NEWLINE) + 1 or len(data)
+            self._go_on(data[:begin], pieces)
+        end = data.rfind(NEWLINE, begin) + 1
         if end:
-            self._whole(data[:end], stamp, pieces)
-        if end < len(data):
-            self._begin(data[end:], stamp, pieces)
+            self._whole(data[begin:end], stamp, pieces)
+            begin = end
+        if begin < len(data):
+            self._begin(data[begin:], stamp, pieces)
         return pieces
 
-    def end(self) -> list[tuple[int, bytes, bytes]]:
+    def end(self) -> "list[Piece]":
         """The pieces that the end of the input makes ready."""
         return [] if self.at_line_start else self.cut(NEWLINE, b"")
 
-    def _go_on(self, data: bytes, pieces: list[tuple[int, bytes, bytes]]) -> None:
+    def _go_on(self, data: bytes, pieces: "list[Piece]") -> None:
         """More of the line in hand, at most up to its newline."""
         if self._within_long:
             pieces.append((REST, b"", data))
@@ -70,7 +84,7 @@ class Lines:
         else:
             self._begin(line, self._held_stamp, pieces)
 
-    def _begin(self, line: bytes, stamp: bytes, pieces: list[tuple[int, bytes, bytes]]) -> None:
+    def _begin(self, line: bytes, stamp: bytes, pieces: "list[Piece]") -> None:
         """A line whose newline has not come yet."""
         room = LINE_BYTES - len(stamp)
         if len(line) < room:
@@ -81,7 +95,7 @@ class Lines:
             pieces.append((REST, b"", line[room:]))
         self._within_long = True
 
-    def _whole(self, lines: bytes, stamp: bytes, pieces: list[tuple[int, bytes, bytes]]) -> None:
+    def _whole(self, lines: bytes, stamp: bytes, pieces: "list[Piece]") -> None:
         """Lines that end with a newline; those that are too long to be looked at whole are cut out."""
         room = LINE_BYTES - len(stamp)
         length = len(lines)
@@ -120,6 +134,8 @@ class Output:
 class Sorter:
     """Carries out a script on what reads return."""
 
+    __slots__ = ("_lines", "_long_taken", "_script")
+
     def __init__(self, script: Script) -> None:
         self._script = script
         self._lines = Lines(script.looks_at_lines)
@@ -137,48 +153,57 @@ class Sorter:
         """What is to be written when the input ends."""
         return self._output(self._lines.end())
 
-    def _output(self, pieces: list[tuple[int, bytes, bytes]]) -> Output:
+    def _output(self, pieces: "list[Piece]") -> Output:
         script = self._script
-        selected = [self._selected(index, pieces) for index in range(len(script.selections))]
-        joined = [b"".join([text for _, text in taken]) for taken in selected]
-        alerts = self._alerts(pieces, selected)
-        last = [(number, _last_line(selected[index])) for number, (_, index) in enumerate(script.statuses)]
-        blocks = [(number, joined[folder.selection]) for number, folder in enumerate(script.folders)]
-        return Output(alerts, [pair for pair in last if pair[1]], [pair for pair in blocks if pair[1]])
+        if not script.looks_at_lines:
+            text = _text(pieces)
+            return Output(b"", [], [(number, text) for number in range(len(script.folders))] if text else [])
+        taken = [self._selected(index, pieces) for index in range(len(script.selections))]
+        texts: dict[int, bytes] = {}
+        blocks = []
+        for number, folder in enumerate(script.folders):
+            index = folder.selection
+            if taken[index]:
+                if index not in texts:
+                    texts[index] = _text(taken[index])
+                blocks.append((number, texts[index]))
+        last = [(number, _last_line(taken[index])) for number, (_, index) in enumerate(script.statuses)]
+        return Output(self._alerts(pieces, taken), [pair for pair in last if pair[1]], blocks)
 
-    def _alerts(
-        self, pieces: list[tuple[int, bytes, bytes]], selected: list[list[tuple[int, bytes]]]
-    ) -> bytes:
+    def _alerts(self, pieces: "list[Piece]", taken: "list[list[Piece]]") -> bytes:
         """What every `e` shows. Where there are several, a line is shown by each before the next line is."""
         actions = self._script.alerts
         if len(actions) > 1:
             return b"".join([
-                _shown(what, text)
+                _shown(shown)
                 for piece in _one_by_one(pieces)
                 for index in actions
-                for what, text in self._selected(index, [piece])
+                for shown in self._selected(index, [piece])
             ])  # fmt: skip
-        return b"".join([_shown(what, text) for index in actions for what, text in selected[index]])
+        return b"".join([_shown(shown) for index in actions for shown in taken[index]])
 
-    def _selected(self, index: int, pieces: list[tuple[int, bytes, bytes]]) -> list[tuple[int, bytes]]:
-        """The pieces that a selection gets, stamped."""
+    def _selected(self, index: int, pieces: "list[Piece]") -> "list[Piece]":
+        """The pieces that a selection gets."""
         selection = self._script.selections[index]
+        if not selection.selective:
+            return pieces
         taken = []
-        for what, stamp, data in pieces:
+        for piece in pieces:
+            what, stamp, data = piece
             if what == LINES:
                 lines = selection.of(data, stamp)
                 if lines:
-                    taken.append((LINES, _stamped(lines, stamp)))
+                    taken.append((LINES, stamp, lines))
             elif what == HEAD:
                 self._long_taken[index] = selection.takes(data, stamp)
                 if self._long_taken[index]:
-                    taken.append((HEAD, stamp + data))
+                    taken.append(piece)
             elif self._long_taken[index]:
-                taken.append((REST, data))
+                taken.append(piece)
         return taken
 
 
-def _one_by_one(pieces: list[tuple[int, bytes, bytes]]) -> list[tuple[int, bytes, bytes]]:
+def _one_by_one(pieces: "list[Piece]") -> "list[Piece]":
     """The pieces, each line of `LINES` in one of its own."""
     single = []
     for what, stamp, data in pieces:
@@ -189,29 +214,37 @@ def _one_by_one(pieces: list[tuple[int, bytes, bytes]]) -> list[tuple[int, bytes
     return single
 
 
-def _stamped(lines: bytes, stamp: bytes) -> bytes:
-    if not stamp:
-        return lines
-    # One stamp too many at the end costs less than a copy of the lines without their last newline.
-    return b"".join((stamp, memoryview(lines.replace(NEWLINE, NEWLINE + stamp))[: -len(stamp)]))
+def _text(pieces: "list[Piece]") -> bytes:
+    """All of these pieces, stamped, in one copy."""
+    parts: list[bytes | memoryview] = []
+    for what, stamp, data in pieces:
+        if stamp:
+            parts.append(stamp)
+            if what == LINES and data.find(NEWLINE) < len(data) - 1:
+                # One stamp too many at the end costs less than a copy without the last newline.
+                parts.append(memoryview(data.replace(NEWLINE, NEWLINE + stamp))[: -len(stamp)])
+                continue
+        parts.append(data)
+    return b"".join(parts)
 
 
-def _last_line(taken: list[tuple[int, bytes]]) -> bytes:
+def _last_line(taken: "list[Piece]") -> bytes:
     """The content of a status file after these pieces, empty if they do not change it."""
-    for what, text in reversed(taken):
+    for what, stamp, data in reversed(taken):
         if what == LINES:
-            return text[text.rfind(NEWLINE, 0, -1) + 1 : -1].ljust(STATUS_BYTES, NEWLINE)
+            return (stamp + data[data.rfind(NEWLINE, 0, -1) + 1 : -1]).ljust(STATUS_BYTES, NEWLINE)
         if what == HEAD:
-            return text.ljust(STATUS_BYTES, NEWLINE)
+            return (stamp + data).ljust(STATUS_BYTES, NEWLINE)
     return b""
 
 
-def _shown(what: int, text: bytes) -> bytes:
+def _shown(piece: "Piece") -> bytes:
     """What `e` shows of a piece."""
+    what, stamp, data = piece
     if what == REST:
         return b""
     if what == HEAD:
-        return text[:ALERT_BYTES] + b"...\n"
+        return (stamp + data)[:ALERT_BYTES] + b"...\n"
     import re  # as in core/selection.py
 
-    return re.sub(_TOO_LONG_FOR_ALERT, rb"\1...", NEWLINE + text)[1:]
+    return re.sub(_TOO_LONG_FOR_ALERT, rb"\1...", NEWLINE + _text([piece]))[1:]

@@ -49,9 +49,10 @@ class Folder:
 class Script:
     """A script that was read. `selections` are the different ones it makes; `alerts`, `statuses` and
     `folders` (in their order) refer to them by index. `label` makes a Unix time in nanoseconds into what
-    stands before a line if it is to be `stamped`."""
+    stands before a line if it is to be `stamped`. `looks_at_lines` says whether anything depends on what is a
+    line and what is in it."""
 
-    __slots__ = ("alerts", "folders", "label", "selections", "stamped", "statuses")
+    __slots__ = ("alerts", "folders", "label", "looks_at_lines", "selections", "stamped", "statuses")
 
     def __init__(self, words: list[bytes]) -> None:
         first = words[0][:1] if words else b""
@@ -81,11 +82,7 @@ class Script:
                 selection = found.setdefault(rules, len(found))
                 self.folders.append(Folder(word, selection, size_bytes, keep, processor))
         self.selections = [Selection(rules) for rules in found]
-
-    @property
-    def looks_at_lines(self) -> bool:
-        """Whether anything depends on what is a line and what is in it."""
-        return bool(self.alerts or self.statuses) or any(selection.selective for selection in self.selections)
+        self.looks_at_lines = bool(self.alerts or self.statuses or any(found))
 
 
 def import_for(words: list[bytes]) -> None:

@@ -21,22 +21,25 @@ READ_BYTES = 65536
 class Input:
     """Descriptor 0. `leave` and `rotate` are set by TERM and by ALRM."""
 
+    __slots__ = ("_heard", "_wait", "leave", "rotate")
+
     def __init__(self) -> None:
         """Raises OSError."""
         self.leave = False
         self.rotate = False
         self._heard = Heard(signal.SIGTERM, signal.SIGALRM)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGALRM))
-        self._poll = select.poll()
-        self._poll.register(0, select.POLLIN)
-        self._poll.register(self._heard.fd, select.POLLIN)
+        poll = select.poll()
+        poll.register(0, select.POLLIN)
+        poll.register(self._heard.fd, select.POLLIN)
+        self._wait = poll.poll
 
     def read(self, most_bytes: int = READ_BYTES) -> bytes | None:
         """At most so many bytes; nothing at the end; None if a signal came first."""
-        for fd, _ in self._poll.poll():
-            if fd == self._heard.fd:
-                self._take_signals()
-                return None
+        # The input was registered first, so what else is ready comes last.
+        if self._wait()[-1][0]:
+            self._take_signals()
+            return None
         try:
             return os.read(0, most_bytes)
         except BlockingIOError:
