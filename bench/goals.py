@@ -1,0 +1,131 @@
+"""The figures by their names, and what svpy's have to be: where another is to be beaten, a ratio to its."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hosts import OURS, RUNIT, S6, C
+from logs import PYTHON, SELECTED, STAMPED, TWO
+
+PEERS = (C, RUNIT, S6)
+LINEAR = 1.25
+"""What a pair may cost more where there are four times as many: noise is in it, a square would be four."""
+
+
+class Figures:
+    """What was measured: figure, who, its value in each run."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, dict[str, list[float]]] = {}
+        self.processes: dict[str, dict[str, int]] = {}
+
+    def add(self, who: str, values: dict[str, float]) -> None:
+        for figure, value in values.items():
+            self.all.setdefault(figure, {}).setdefault(who, []).append(value)
+
+    def median(self, figure: str, who: str = OURS) -> float:
+        return statistics.median(self.all[figure][who])
+
+    def ratio(self, figure: str, others: tuple[str, ...]) -> float:
+        """Ours to the least of the others that are there, run by run."""
+        there = [self.all[figure][who] for who in others if who in self.all[figure]]
+        return statistics.median(
+            ours / min(theirs) for ours, *theirs in zip(self.all[figure][OURS], *there, strict=True)
+        )
+
+
+def memory(pairs: int) -> str:
+    return f"memory of {pairs:,} pairs, MB"
+
+
+def starting(pairs: int) -> str:
+    return f"start of {pairs:,} pairs, s"
+
+
+NEW, SIGNAL, CRASH, LATENCY = "new folder, ms", "svc -t, ms", "crash, ms", "line to file, ms"
+HOSTED_LINE, REST, SCAN = "work for a line, hosted, µs", "work at rest, ms/s", "work of a scan, ms"
+PROCESSES, WITH_TRIO, DESCRIPTORS = "processes", "processes with trio", "descriptors for a pair"
+SVC_ALL, SVSTAT_ALL = "svc to all, ms", "svstat of all, ms"
+LINE_ALONE = "work for a line, µs"
+CHAIN, CHAIN_STARTS, BARE = "three chain loaders, ms", "programs they execute", "bare interpreter, ms"
+
+
+def speed(kind: str) -> str:
+    return f"logging, {kind}, MB/s"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Met when `measured` is at most `limit`, or at least if `at_least`."""
+
+    what: str
+    limit: float
+    unit: str
+    measured: Callable[[Figures], float]
+    at_least: bool = False
+
+    def outcome(self, figures: Figures) -> dict[str, object]:
+        goal = f"at {'least' if self.at_least else 'most'} {self.limit:g} {self.unit}".strip()
+        try:
+            value = self.measured(figures)
+        except (KeyError, statistics.StatisticsError, ValueError):
+            return {"measured": "not measured", "goal": goal, "met": ""}
+        met = value >= self.limit if self.at_least else value <= self.limit
+        return {"measured": value, "goal": goal, "met": "yes" if met else "no"}
+
+
+def goals(few: int, many: int, most: int) -> list[Goal]:
+    """Of so many pairs."""
+    few_mb, many_mb, many_s, most_s = memory(few), memory(many), starting(many), starting(most)
+
+    def growth_kb(f: Figures) -> float:
+        return (f.median(many_mb) - f.median(few_mb)) / (many - few) * 1000
+
+    def slope(f: Figures) -> float:
+        return f.median(most_s) / most / (f.median(many_s) / many)
+
+    return [
+        Goal(f"memory of {many:,} pairs, to the best peer's", 0.30, "", best_peer(many_mb)),
+        Goal(f"memory of {few:,} pairs, to C's", 1, "", to_c(few_mb)),
+        Goal("memory of a further pair", 20, "KB", growth_kb),
+        Goal(f"start of {many:,} pairs, to the fastest peer's", 0.8, "", best_peer(many_s)),
+        Goal(f"start of one of {most:,} pairs, to one of {many:,}", LINEAR, "", slope),
+        Goal(f"new folder beside {many:,} pairs to its run executing", 50, "ms", of(NEW)),
+        Goal(f"work of a scan of {most:,} pairs", 5, "ms", of(SCAN)),
+        Goal(f"work at rest with {many:,} pairs", 1, "ms/s", of(REST)),
+        Goal("multilog t, to C's", 5, "times", to_c(speed(STAMPED)), True),
+        Goal("multilog t '-*' '+* delivery *', to C's", 4, "times", to_c(speed(SELECTED)), True),
+        Goal("multilog t, two folders, a status file, to C's", 1, "times", to_c(speed(TWO)), True),
+        Goal("work for a single line, to Python's", 1.5, "times", to_python(LINE_ALONE)),
+        Goal("the same in a host", 1.5, "times", to_python(HOSTED_LINE)),
+        Goal("line written to log file", 2, "ms", of(LATENCY)),
+        Goal("svc -t to the signal", 2, "ms", of(SIGNAL)),
+        Goal("crash to executing again", 5, "ms", of(CRASH)),
+        Goal(f"svc to {many:,} folders", 100, "ms", of(SVC_ALL)),
+        Goal(f"svstat of {many:,} folders", 100, "ms", of(SVSTAT_ALL)),
+        Goal("interpreters that start for three chain loaders", 1, "", of(CHAIN_STARTS)),
+    ]
+
+
+def of(figure: str) -> Callable[[Figures], float]:
+    return lambda figures: figures.median(figure)
+
+
+def best_peer(figure: str) -> Callable[[Figures], float]:
+    return lambda figures: figures.ratio(figure, PEERS)
+
+
+def to_c(figure: str) -> Callable[[Figures], float]:
+    return lambda figures: figures.ratio(figure, (C,))
+
+
+def to_python(figure: str) -> Callable[[Figures], float]:
+    """To the loop of read, stamp, write in the same run."""
+
+    def measured(figures: Figures) -> float:
+        theirs = figures.all[LINE_ALONE][PYTHON]
+        return statistics.median(a / b for a, b in zip(figures.all[figure][OURS], theirs, strict=True))
+
+    return measured
