@@ -13,7 +13,6 @@ Rules of this module:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -26,12 +25,17 @@ State = dict[str, Any]
 
 def encode(state: State) -> bytes:
     """All of it as bytes."""
+    # Only who is replaced needs it.
+    import json
+
     whole = {"format": FORMAT, **state}
     return json.dumps(whole, default=_text, separators=(",", ":")).encode()
 
 
 def decode(data: bytes) -> State:
     """The reverse. Raises ValueError."""
+    import json
+
     whole = json.loads(data)
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise ValueError("a state of another format")
