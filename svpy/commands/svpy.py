@@ -2,6 +2,7 @@
 
 from svpy.core.catalogue import usage
 from svpy.core.errors import FAILED, USAGE, Die
+from svpy.core.templatewire import COMMAND as TEMPLATE
 from svpy.system.dispositions import restore_defaults
 from svpy.system.entry import entry
 from svpy.system.tell import because, say, write_all
@@ -23,10 +24,20 @@ UPGRADE_WITHIN_S = 150.0
 def run(words: list[bytes]) -> int:
     if not words:
         return _list()
+    if words[0] == TEMPLATE and len(words) > 2:
+        return _template(words[1:])
     command = COMMANDS.get(words[0])
     if command is None:
         raise Die(USAGE, usage(PROGRAM))
     return command(words[1:])
+
+
+def _template(words: list[bytes]) -> int:
+    """Not for people: svscan asks for it, to fork loggers from."""
+    from svpy import __version__
+    from svpy.native.template import run
+
+    return run(words, __version__.encode())
 
 
 def _list() -> int:

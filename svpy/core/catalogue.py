@@ -46,12 +46,12 @@ CHAIN_LOADERS = frozenset(
 
 SYNOPSES: dict[bytes, bytes] = {
     b"svpy": b"\nupgrade [dir ...]\nshutdown -h | -p | -r",
-    b"svscan": b"[--log-stdout] [--stop-timeout seconds] [dir]",
+    b"svscan": b"[--log-stdout] [--native] [--no-native] [--stop-timeout seconds] [dir]",
     b"supervise": b"dir",
     b"svc": b"[-" + b"".join(row.letter for row in LETTERS) + b"] dir ...",
     b"svok": b"dir",
     b"svup": b"[-L] [-l] dir",
-    b"svstat": b"dir ...",
+    b"svstat": b"[-l] dir ...",
     b"multilog": b"action ...",
     **chain.SYNOPSES,
     b"tai64n": b"",

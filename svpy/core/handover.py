@@ -17,6 +17,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 FORMAT = 1
+WITH_NATIVES = 2
+"""With processes that host loggers: a program that does not know of them would take each for one logger's."""
+
 UNDERSTOOD = b"svscan: understood"
 """What a program says last, and then ends, when it was asked whether it understands a state."""
 
@@ -24,7 +27,7 @@ State = dict[str, Any]
 
 
 def encode(state: State) -> bytes:
-    """All of it as bytes."""
+    """All of it as bytes. It may say itself which format it is of."""
     # Only who is replaced needs it.
     import json
 
@@ -37,7 +40,7 @@ def decode(data: bytes) -> State:
     import json
 
     whole = json.loads(data)
-    if not isinstance(whole, dict) or whole.get("format") != FORMAT:
+    if not isinstance(whole, dict) or whole.get("format") not in (FORMAT, WITH_NATIVES):
         raise ValueError("a state of another format")
     state: State = _with_bytes(whole)
     return state

@@ -9,6 +9,9 @@ Rules of this module:
 - before a start it says which script is about to be started and when; with pid 0 and a script it was not
   heard whether it was;
 - the pipe is the log pipe that the process has as stdout (a service) or stdin (a logger): device and inode;
+- a logger that runs natively (daemon/natives.py) is one of several in its process, or the only one: it is
+  noted which, and under which numbers the process holds the pipes by which it is told and heard. Only such a
+  record is of version 2, which an older svpy does not know what to do with;
 - a line of always the same length, written in place with one write: it is the old one or the new one,
   whenever its writer is killed. Whatever else is found there is no record.
 
@@ -27,6 +30,8 @@ MAGIC = b"svpy "
 SIZE_BYTES = 160
 MOST_PID = 2**31 - 1
 _VERSION = b"1"
+_VERSION_OF_NATIVES = b"2"
+_FIELDS = {_VERSION: 8, _VERSION_OF_NATIVES: 10}
 _NOTHING = b"-"
 _SCRIPTS = (START, RUN, STOP, LOG)
 
@@ -35,11 +40,16 @@ Identity = tuple[int, int]
 
 NO_PIPE: Identity = (0, 0)
 
+ALONE = (0, 0)
+"""No pipes: the process hosts one logger and is to svscan as any other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """`script` is empty as long as nothing was started; `pid` is 0 while it is not known what became of
-    the start of `script` at `start_ticks`. `leaving`: whatever is wanted now, supervising is about to end."""
+    the start of `script` at `start_ticks`. `leaving`: whatever is wanted now, supervising is about to end.
+    `held`: it runs natively, and its process holds its pipes for orders and reports under these numbers;
+    ALONE if that is the logger's own, and has none."""
 
     boot: bytes
     pid: int = 0
@@ -47,13 +57,21 @@ class Record:
     script: bytes = b""
     pipe: Identity = NO_PIPE
     leaving: bool = False
+    held: tuple[int, int] | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is one of several in its process."""
+        return self.held is not None and self.held != ALONE
 
 
 def encode(record: Record) -> bytes:
     """The line of a record. `boot` is text without blanks, up to 60 bytes."""
+    version = _VERSION if record.held is None else _VERSION_OF_NATIVES
     fields = (
-        MAGIC + _VERSION, record.boot, b"%d" % record.pid, b"%d" % record.start_ticks,
+        MAGIC + version, record.boot, b"%d" % record.pid, b"%d" % record.start_ticks,
         record.script or _NOTHING, b"%d" % record.pipe[0], b"%d" % record.pipe[1], b"%d" % record.leaving,
+        *[b"%d" % fd for fd in record.held or ()],
     )  # fmt: skip
     return b" ".join(fields).ljust(SIZE_BYTES - 1) + b"\n"
 
@@ -63,19 +81,20 @@ def decode(data: bytes) -> Record | None:
     if len(data) != SIZE_BYTES or not data.startswith(MAGIC) or not data.endswith(b"\n"):
         return None
     fields = data[len(MAGIC) :].split()
-    if len(fields) != 8 or fields[0] != _VERSION:
+    if not fields or len(fields) != _FIELDS.get(fields[0]):
         return None
-    _, boot, pid, start_ticks, script, device, inode, leaving = fields
+    _, boot, pid, start_ticks, script, device, inode, leaving, *held = fields
     if script not in (*_SCRIPTS, _NOTHING):
         return None
-    numbers = (pid, start_ticks, device, inode, leaving)
+    numbers = (pid, start_ticks, device, inode, leaving, *held)
     if not all(number.isdigit() for number in numbers):
         return None
     if int(pid) > MOST_PID:
         return None
     script = b"" if script == _NOTHING else script
     pipe = (int(device), int(inode))
-    return Record(boot, int(pid), int(start_ticks), script, pipe, leaving != b"0")
+    of_natives = (int(held[0]), int(held[1])) if held else None
+    return Record(boot, int(pid), int(start_ticks), script, pipe, leaving != b"0", of_natives)
 
 
 def may_be_overwritten(data: bytes) -> bool:

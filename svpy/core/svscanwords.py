@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from svpy.core.errors import USAGE, Die
 from svpy.core.numbers import seconds
@@ -19,17 +20,24 @@ from svpy.core.numbers import seconds
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`folder` is where services are, None for the current folder; `shown` is what a command line shows."""
+    """`folder` is where services are, None for the current folder; `shown` is what a command line shows;
+    `native`: whether loggers that are known in advance run without being executed."""
 
     folder: bytes | None = None
     log_stdout: bool = False
     stop_timeout_s: float | None = None
+    native: bool = False
     state_fd: int | None = None
     check_fd: int | None = None
     shown: tuple[bytes, ...] = ()
 
 
 PLAIN = Words()
+_ALONE: dict[bytes, dict[str, Any]] = {
+    b"--log-stdout": {"log_stdout": True},
+    b"--native": {"native": True},
+    b"--no-native": {"native": False},
+}
 _WITH_STATE: dict[bytes, Callable[[int], Words]] = {
     b"--state": lambda fd: Words(state_fd=fd),
     b"--check-state": lambda fd: Words(check_fd=fd),
@@ -53,8 +61,8 @@ def parse(words: list[bytes], usage: bytes) -> Words:
 
 
 def _with_option(parsed: Words, option: bytes, rest: list[bytes], usage: bytes) -> Words:
-    if option == b"--log-stdout":
-        return replace(parsed, log_stdout=True)
+    if option in _ALONE:
+        return replace(parsed, **_ALONE[option])
     if not rest:
         raise Die(USAGE, usage)
     value = rest.pop(0)

@@ -20,6 +20,7 @@ from svpy.core.service import Instant
 from svpy.core.status import SIZE_BYTES, STATE_BYTES, Status, decode, state_word
 from svpy.core.tai import earlier
 from svpy.daemon.hosted import Hosted, read_record
+from svpy.daemon.natives import Natives
 from svpy.system import descriptors, folders, processes
 
 
@@ -53,16 +54,21 @@ class LeftBehind:
         )
 
 
-def look(hosted: Hosted, boot: bytes | None) -> LeftBehind | None:
+def look(hosted: Hosted, boot: bytes | None, natives: Natives) -> LeftBehind | None:
     """What the supervise before us left in a folder that is locked by us; a process that still runs is held
-    by `hosted.pidfd` then. None if it ended in order, or in another boot. Raises OSError."""
+    by `hosted.pidfd` or `hosted.native` then. None if it ended in order, or in another boot.
+    Raises OSError."""
     record = hosted.record
     if boot is None or record is None or record.boot != boot:
         return None
     if record.script and not record.pid:
         record = _find_start(hosted, record)
     is_child = running = False
-    pidfd = processes.hold(record.pid, record.start_ticks) if record.pid else None
+    pidfd = None
+    if record.is_shared:
+        running = natives.adopt(hosted, record)
+    elif record.pid:
+        pidfd = processes.hold(record.pid, record.start_ticks)
     if pidfd is not None:
         running = True
         hosted.pidfd = pidfd

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from svpy.core.control import Addressing
 from svpy.core.errors import error_text, one_line
@@ -16,7 +17,10 @@ from svpy.core.service import SERVICE_FOLDER, Scripts, Service
 from svpy.system import descriptors, folders
 from svpy.system.supervised import SERVICE
 
-_REBUILT = ("addressing", "ended", "left", "logger", "record", "scripts", "service")
+if TYPE_CHECKING:
+    from svpy.daemon.natives import LoggerProcess
+
+_REBUILT = ("addressing", "ended", "left", "logger", "native", "record", "scripts", "service")
 """What is handed over in another way than as it is: objects, and what leads to others."""
 
 
@@ -56,7 +60,8 @@ class Hosted:
     fifo too.
     `record` is what the lock says for the supervise after us, at first for us (None: nothing, or it must
     not say anything); `unrecorded` that it could not be written. `pidfd` is that of a process that another
-    supervise had started, else -1. `stopping` says that it is being stopped to be left."""
+    supervise had started, else -1. `stopping` says that it is being stopped to be left.
+    `native` is the process that it shares with others, if it does, and `native_id` its name there."""
 
     __slots__ = (
         "_fds",
@@ -76,6 +81,8 @@ class Hosted:
         "lock_name",
         "logger",
         "name",
+        "native",
+        "native_id",
         "pidfd",
         "record",
         "scripts",
@@ -103,6 +110,8 @@ class Hosted:
         self.unrecorded = False
         self.stopping = False
         self.pidfd = -1
+        self.native: LoggerProcess | None = None
+        self.native_id = 0
         self.scripts = place.scripts
         self.is_logger = place.is_logger
         self.addressing = Addressing()

@@ -27,7 +27,18 @@ from svpy.daemon.supervise import supervise
 from svpy.daemon.supervisor import Supervisor
 from svpy.daemon.svscan import Ending, Svscan
 from svpy.system import descriptors as system_descriptors
-from svpy.system import environment, folders, limits, notify, oomscore, orphans, replacing, signals, tell
+from svpy.system import (
+    environment,
+    folders,
+    installed,
+    limits,
+    notify,
+    oomscore,
+    orphans,
+    replacing,
+    signals,
+    tell,
+)
 from svpy.system.children import Starter
 from svpy.system.entry import described
 
@@ -46,15 +57,18 @@ def host_all(program: bytes, orders: dict[str, Order], words: Words, script: byt
     """Be svscan on the current folder until a signal of `orders` ends it. `script` is what follows this
     program when it is to be replaced."""
     successor = Successor(script, words.shown)
+    commands = installed.folder_of(script) if words.native else None
     try:
         orphans.take_in()
     except OSError as error:
+        # What is forked natively would be somebody else's child.
+        commands = None
         tell.say(tell.because(program + b": warning: unable to take in orphans", error))
     svscan = None
     if words.state_fd is not None:
-        svscan = _taken_over(program, orders, words, successor, words.state_fd)
+        svscan = _taken_over(program, orders, words, successor, commands)
     if svscan is None:
-        supervisor = _supervisor(program)
+        supervisor = _supervisor(program, commands)
         svscan = Svscan(supervisor, folders.open_folder(b"."), orders, words, _report(), successor)
     return run_always(program, svscan)
 
@@ -90,9 +104,11 @@ def check_state(program: bytes, orders: dict[str, Order], words: Words) -> int:
 
 
 def _taken_over(
-    program: bytes, orders: dict[str, Order], words: Words, successor: Successor, state_fd: int
+    program: bytes, orders: dict[str, Order], words: Words, successor: Successor, commands: bytes | None
 ) -> Svscan | None:
     """What another program held of this process; None if it cannot be gone on with."""
+    state_fd = words.state_fd
+    assert state_fd is not None
     state: State | None = None
     try:
         replacing.keep([state_fd])
@@ -100,7 +116,7 @@ def _taken_over(
         replacing.keep(descriptors(state))
         _prepare()
         starter = _starter(state["nofile_soft"], state["home_fd"], _oom_score_adj(program))
-        supervisor = Supervisor(program, starter)
+        supervisor = Supervisor(program, starter, commands)
         svscan = Svscan(supervisor, state["folder_fd"], orders, words, _report(), successor)
         svscan.recall(state)
         folders.enter(state["home_fd"])
@@ -144,11 +160,11 @@ def host_one(program: bytes, name: bytes) -> None:
         raise Die(FAILED, program + b": fatal: " + refused.message) from refused
 
 
-def _supervisor(program: bytes) -> Supervisor:
+def _supervisor(program: bytes, commands: bytes | None = None) -> Supervisor:
     """Standard descriptors reserved, limit raised; the services are given what was there before."""
     nofile_soft = _prepare()
     home_fd = folders.open_folder(b".")
-    return Supervisor(program, _starter(nofile_soft, home_fd, _oom_score_adj(program)))
+    return Supervisor(program, _starter(nofile_soft, home_fd, _oom_score_adj(program)), commands)
 
 
 def _starter(nofile_soft: int, home_fd: int, oom_score_adj: tuple[int, int] | None) -> Starter:

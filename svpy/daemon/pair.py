@@ -164,7 +164,8 @@ class Pair:
         try:
             if self.pipe is None:
                 of_service = self._service_record() if service is None else service.record
-                self._get_pipe_back([(logger.record, 0), (of_service, 1)])
+                number = self._supervisor.natives.pipe_number(logger)
+                self._get_pipe_back([(logger.record, number), (of_service, 1)])
             logger.stdin_fd = self._open_pipe().read_fd
         except Refused:
             self._supervisor.release(logger)

@@ -27,11 +27,12 @@ import trio
 from svpy.core import service as machine
 from svpy.core.control import END
 from svpy.core.handover import State
-from svpy.core.record import NO_PIPE, Record
+from svpy.core.record import ALONE, NO_PIPE, Record
 from svpy.core.status import encode_state
 from svpy.daemon import adoption
 from svpy.daemon.hosted import Hosted, Place, Refused
 from svpy.daemon.loops import Loops
+from svpy.daemon.natives import LoggerProcess, Natives, Template
 from svpy.system import descriptors, folders, processes, signals
 from svpy.system.children import Starter, reap
 from svpy.system.clock import tai_now
@@ -52,13 +53,14 @@ class Supervisor:
     """Holds every supervised folder of this process. `program` stands before its warnings, `news` is called
     when anything of what is shown of them changes."""
 
-    def __init__(self, program: bytes, starter: Starter) -> None:
+    def __init__(self, program: bytes, starter: Starter, commands: bytes | None = None) -> None:
+        """`commands` is the folder of our own, None if nothing is to run natively."""
         self._program = program
         self._starter = starter
         self._controls = Readable()
         self._most_fd = descriptors.limit() - SPARE_DESCRIPTORS
         self._by_control: dict[int, Hosted] = {}
-        self._by_pid: dict[int, Hosted] = {}
+        self._by_pid: dict[int, Hosted | LoggerProcess | Template] = {}
         self._ends = Readable()
         self._by_pidfd: dict[int, Hosted] = {}
         self.boot = processes.boot()
@@ -69,6 +71,7 @@ class Supervisor:
         self.news: Callable[[], None] = _nobody
         self.end_all: Callable[[Hosted, int], None] | None = None
         """Ends everything for the sake of an essential service, which ended with that code."""
+        self.natives = Natives(starter, self._by_pid, self._ends, self._record_native, self.warn, commands)
 
     def begin_anew(self) -> None:
         """In a new run of trio: see Stopper."""
@@ -77,14 +80,20 @@ class Supervisor:
 
     def state(self) -> State:
         """What is handed over to the program that follows, beside the folders."""
-        return dict(self._starter.state())
+        return {**self._starter.state(), **self.natives.state()}
+
+    def recall(self, state: State) -> None:
+        """Become what was handed over. Nothing is done about it before `take_over`."""
+        self.natives.recall(state)
 
     def take_over(self, hosted: Hosted, left: Callable[[], None]) -> None:
         """Go on with a folder that was handed over: nothing is started, published or said. Raises OSError."""
         self._controls.add(hosted.control_fd)
         self._by_control[hosted.control_fd] = hosted
         hosted.left = left
-        if hosted.pidfd >= 0:
+        if hosted.native_id:
+            self.natives.go_on(hosted)
+        elif hosted.pidfd >= 0:
             self._ends.add(hosted.pidfd)
             self._by_pidfd[hosted.pidfd] = hosted
         elif hosted.service.pid:
@@ -107,10 +116,11 @@ class Supervisor:
             if hosted.control_fd > self._most_fd:
                 raise OSError(errno.EMFILE, "the rest is for those that are supervised already")
             self._controls.add(hosted.control_fd)
-            left_behind = adoption.look(hosted, self.boot)
+            left_behind = adoption.look(hosted, self.boot, self.natives)
             if hosted.pidfd >= 0:
                 self._ends.add(hosted.pidfd)
         except OSError as error:
+            self.natives.leave(hosted)
             raise hosted.refused(b"unable to supervise ", b"", error) from error
         self._by_control[hosted.control_fd] = hosted
         if hosted.pidfd >= 0:
@@ -153,6 +163,7 @@ class Supervisor:
             del self._by_pidfd[hosted.pidfd]
         if self._by_pid.get(hosted.service.pid) is hosted:
             del self._by_pid[hosted.service.pid]
+        self.natives.leave(hosted)
         self._controls.remove(hosted.control_fd)
         del self._by_control[hosted.control_fd]
         hosted.close()
@@ -166,16 +177,22 @@ class Supervisor:
         """Take the exits of children that ended. Returns how many: until it is 0 there may be more."""
         # All are taken before anything is started: that may get the pid of one of them.
         ended, taken = reap(self._by_pid, REAPED_AT_ONCE)
+        for child, code in ended:
+            self._tell_ends([(child, code)] if isinstance(child, Hosted) else self.natives.ended(child, code))
+        return taken
+
+    def _tell_ends(self, ended: list[tuple[Hosted, int | None]]) -> None:
         for hosted, code in ended:
             self.tell(hosted, machine.Exited(now(), code, self._is_essential(hosted)))
-        return taken
+        self.natives.settle()
 
     def _is_essential(self, hosted: Hosted) -> bool:
         return self.end_all is not None and folders.leads_somewhere(machine.ESSENTIAL, hosted.folder_fd)
 
     def _holds(self, hosted: Hosted) -> bool:
         """Whether its pid is that of its process, for certain."""
-        return hosted.pidfd >= 0 or self._by_pid.get(hosted.service.pid) is hosted
+        is_child = self._by_pid.get(hosted.service.pid) is hosted
+        return is_child or hosted.pidfd >= 0 or hosted.native is not None
 
     async def watch(self) -> None:
         """Hear of the ends of processes that are not our children, for ever. Nobody gives us their exit
@@ -187,6 +204,7 @@ class Supervisor:
             for pidfd in self._ends.ready():
                 hosted = self._by_pidfd.pop(pidfd, None)
                 if hosted is None:
+                    self._tell_ends(self.natives.heard(pidfd))
                     continue
                 self._ends.remove(pidfd)
                 hosted.let_go()
@@ -252,14 +270,18 @@ class Supervisor:
             return machine.NothingToRun(now())
         # Should we be killed before it is known which process it is.
         self._record(hosted, 0, processes.ticks_now() if self.boot else 0, script)
+        pid = self.natives.start(hosted, script)
         try:
-            pid = self._start(hosted, script, hosted.stdin_fd, hosted.stdout_fd)
+            if not pid:
+                pid = self._start(hosted, script, hosted.stdin_fd, hosted.stdout_fd)
+                self._by_pid[pid] = hosted
+                self._record_process(hosted, pid, script)
+            elif hosted.native is None:
+                self._record_process(hosted, pid, script, ALONE)
         except OSError as error:
             self._record(hosted, 0, 0, b"")
             number = error.errno or errno.EINVAL
             return machine.StartFailed(now(), number, script, self._is_essential(hosted))
-        self._by_pid[pid] = hosted
-        self._record_process(hosted, pid, script)
         return machine.Started(
             now(),
             pid,
@@ -269,19 +291,33 @@ class Supervisor:
             has_notify=script != machine.STOP and folders.is_program(machine.NOTIFY, hosted.folder_fd),
         )
 
-    def _record_process(self, hosted: Hosted, pid: int, script: bytes) -> None:
+    def _record_process(
+        self, hosted: Hosted, pid: int, script: bytes, held: tuple[int, int] | None = None
+    ) -> None:
         try:
             start_ticks = processes.look(pid).start_ticks
         except OSError:
             # Without it the pid is worth nothing. That something was started is recorded.
             return
-        self._record(hosted, pid, start_ticks, script)
+        self._record(hosted, pid, start_ticks, script, held)
 
-    def _record(self, hosted: Hosted, pid: int, start_ticks: int, script: bytes) -> None:
+    def _record_native(self, hosted: Hosted, process: LoggerProcess) -> None:
+        if process.start_ticks:
+            self._record(hosted, process.pid, process.start_ticks, machine.RUN, process.held)
+
+    def _record(
+        self,
+        hosted: Hosted,
+        pid: int,
+        start_ticks: int,
+        script: bytes,
+        held: tuple[int, int] | None = None,
+    ) -> None:
         if self.boot is None:
             return
         leaving = hosted.stopping or hosted.service.leaving
-        self._write_record(hosted, Record(self.boot, pid, start_ticks, script, _log_pipe(hosted), leaving))
+        record = Record(self.boot, pid, start_ticks, script, _log_pipe(hosted), leaving, held)
+        self._write_record(hosted, record)
 
     def _write_record(self, hosted: Hosted, record: Record) -> None:
         was_told = hosted.unrecorded
@@ -324,7 +360,11 @@ class Supervisor:
         if not self._holds(hosted):
             return
         try:
-            _send(hosted, name, to_group)
+            if hosted.native is not None:
+                # It leads no group: one that does has a process of its own.
+                self.natives.signal(hosted, name)
+            else:
+                _send(hosted, name, to_group)
         except OSError as error:
             self.warn(because(b"unable to send " + name.encode() + b" to " + hosted.name, error))
 

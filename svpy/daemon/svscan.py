@@ -119,6 +119,7 @@ class Svscan:
     def recall(self, state: State) -> None:
         """Become what was handed over. Nothing is done about it before `take_over`."""
         self._folder_fd = state["folder_fd"]
+        self._supervisor.recall(state)
         if self._successor is not None:
             self._successor.report_fd = state["report_fd"]
         # Nobody is alone in it any more.
@@ -136,6 +137,7 @@ class Svscan:
         """Supervise what was handed over. Raises OSError."""
         if self._relay is not None:
             self._relay.take_over()
+        self._supervisor.natives.take_over()
         for pair in self._pairs.values():
             pair.take_over()
 
@@ -160,6 +162,7 @@ class Svscan:
                 if self._relay is not None:
                     self._relay.be_impatient()
                 await self._stopper.stop(self._pairs.values(), self._deadline)
+                await self._supervisor.natives.end()
                 await self._sweep()
                 if self._relay is not None:
                     await self._relay.drain()

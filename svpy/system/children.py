@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import sys
+from collections.abc import Callable
 from typing import TypeVar
 
 from svpy.system.environment import mapping
@@ -27,6 +28,7 @@ class Starter:
         oom_score_adj: tuple[int, int] | None = None,
     ) -> None:
         """Raises OSError if the score is to differ and cannot be set."""
+        self.environ = environ
         self._environ = mapping(environ)
         self._home_fd = home_fd
         self._nofile_soft = nofile_soft
@@ -53,6 +55,17 @@ class Starter:
 
         posix_spawn can set neither the folder nor the limit of a child, nor its score: they are changed
         here, around the call, which nothing else can observe since there is one thread."""
+        return self._beside_ours(
+            folder_fd, lambda: self._spawn([b"./" + script, *words], stdin_fd, stdout_fd)
+        )
+
+    def start_program(self, argv: list[bytes], handed_on_fd: int) -> int:
+        """Start a program of our own, with all that a service gets and the same number of one descriptor
+        more. Returns its pid. Raises OSError."""
+        moves = [(os.POSIX_SPAWN_DUP2, handed_on_fd, handed_on_fd)]
+        return self._beside_ours(self._home_fd, lambda: self._exec(argv[0], argv, moves))
+
+    def _beside_ours(self, folder_fd: int, spawn: Callable[[], int]) -> int:
         own_soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         os.fchdir(folder_fd)
         try:
@@ -63,7 +76,7 @@ class Starter:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (lowered, hard))
             if self._score is not None and self._oom_score_adj is not None:
                 self._score.set(self._oom_score_adj[0])
-            return self._spawn([b"./" + script, *words], stdin_fd, stdout_fd)
+            return spawn()
         finally:
             self._restore(own_soft, hard)
 

@@ -8,6 +8,9 @@ import select
 import stat
 import termios
 
+_MANY = 1 << 20
+"""No limit, as a number of descriptors that nobody needs."""
+
 
 def raise_limit() -> int:
     """Raise our own soft RLIMIT_NOFILE to the hard one, if that can be had. Returns the old soft
@@ -26,6 +29,12 @@ def soft_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
+def hard_limit() -> int:
+    """The hard RLIMIT_NOFILE of services, as of any process of ours."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return hard if hard != resource.RLIM_INFINITY else _MANY
+
+
 def limit() -> float:
     """The same as a number to compare with, infinite if there is none."""
     soft = soft_limit()
@@ -37,13 +46,14 @@ def reserve_standard() -> None:
 
     What is put there can be neither read nor written, as if it were still closed, and the services
     find it closed, as they would under C. (/dev/null would take both, and may be missing.)"""
-    fd = _place_holder()
+    fd = hold_place()
     while fd <= 2:
-        fd = _place_holder()
+        fd = hold_place()
     os.close(fd)
 
 
-def _place_holder() -> int:
+def hold_place() -> int:
+    """A descriptor that can be neither read nor written. Raises OSError."""
     return os.open(b"/", os.O_PATH | os.O_CLOEXEC)
 
 
@@ -64,6 +74,11 @@ def read_now(fd: int, most_bytes: int) -> bytes | None:
         return os.read(fd, most_bytes)
     except BlockingIOError:
         return None
+
+
+def pipe_that_does_not_block() -> tuple[int, int]:
+    """Its reading and its writing end, close-on-exec. Raises OSError."""
+    return os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
 
 def has_reader(writing_fd: int) -> bool:

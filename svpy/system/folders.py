@@ -29,7 +29,7 @@ def open_folder_itself(path: bytes, dir_fd: int) -> int:
 
 def names(folder_fd: int) -> list[bytes]:
     """The names in an open folder, sorted. Raises OSError."""
-    readable_fd = _open_to_read(folder_fd)
+    readable_fd = open_to_read(folder_fd)
     try:
         return sorted(os.fsencode(name) for name in os.listdir(readable_fd))
     finally:
@@ -128,7 +128,7 @@ def lock(name: bytes, folder_fd: int) -> int:
 
 def lock_folder(folder_fd: int) -> int:
     """Lock the folder itself, where no file can be made in it. Raises OSError (EAGAIN: held)."""
-    return _locked(_open_to_read(folder_fd))
+    return _locked(open_to_read(folder_fd))
 
 
 def _locked(fd: int) -> int:
@@ -140,13 +140,14 @@ def _locked(fd: int) -> int:
     return fd
 
 
-def _open_to_read(folder_fd: int) -> int:
+def open_to_read(folder_fd: int) -> int:
+    """A descriptor of an open folder that can be read. Raises OSError."""
     return os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder_fd)
 
 
 def is_read_only(folder_fd: int) -> bool:
     """Whether its filesystem is, or was mounted so. Raises OSError."""
-    fd = _open_to_read(folder_fd)
+    fd = open_to_read(folder_fd)
     try:
         return bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY)
     finally:
@@ -227,6 +228,25 @@ def read_line(name: bytes, folder_fd: int) -> bytes:
         return os.read(fd, LINE_BYTES)
     finally:
         os.close(fd)
+
+
+def read_program(name: bytes, folder_fd: int, most_bytes: int) -> bytes | None:
+    """All of an executable file, None if it is none, is longer, or cannot be read. It may be a link."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder_fd)
+    except OSError:
+        return None
+    try:
+        # Asked of the open file: what the name leads to may be another one by now.
+        may_be_executed = os.access(b"/proc/self/fd/%d" % fd, os.X_OK, effective_ids=True)
+        if not may_be_executed or not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        text = os.read(fd, most_bytes + 1)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return text if len(text) <= most_bytes else None
 
 
 class NotPublished(Exception):

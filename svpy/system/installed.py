@@ -4,10 +4,22 @@ import os
 
 from svpy.system.entry import argv
 
+_folder: bytes | None = None
+
 
 def folder() -> bytes:
     """The folder of the script, links followed: /usr/local/bin may hold nothing but links."""
-    return os.path.dirname(os.path.realpath(argv()[0]))
+    return folder_of(argv()[0]) if _folder is None else _folder
+
+
+def folder_of(script: bytes) -> bytes:
+    return os.path.dirname(os.path.realpath(script))
+
+
+def remember() -> None:
+    """From now on `folder` is what it is now, wherever the process goes and whatever title it takes."""
+    global _folder
+    _folder = folder()
 
 
 def script() -> bytes:

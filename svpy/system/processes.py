@@ -95,6 +95,19 @@ def is_running(pid: int, start_ticks: int) -> bool:
         raise
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether it is stopped, by a signal or a debugger; not where that cannot be known."""
+    try:
+        return stat_fields(b"%d" % pid)[0] in (b"T", b"t")
+    except (OSError, IndexError):
+        return False
+
+
+def exit_code(status: int) -> int:
+    """Of a wait status: the exit code, or minus the number of the signal."""
+    return os.waitstatus_to_exitcode(status)
+
+
 def is_child(pid: int) -> bool:
     """Whether it is a child of this process. Raises OSError."""
     return look(pid).parent == os.getpid()
@@ -168,3 +181,35 @@ def find_pipe(pid: int, identity: tuple[int, int], likely_fd: int) -> int | None
             return fd
         os.close(fd)
     return None
+
+
+def pipes(pid: int) -> dict[int, int]:
+    """The inode numbers of all pipes that a process has open, with the number of one descriptor each.
+    Raises OSError (EACCES: it is not ours to look at)."""
+    folder = b"/proc/%d/fd/" % pid
+    found = {}
+    for name in os.listdir(folder):
+        try:
+            kind, _, inode = os.readlink(folder + name).partition(b":")
+        except FileNotFoundError:
+            continue
+        if kind == b"pipe":
+            found[int(inode[1:-1])] = int(name)
+    return found
+
+
+def open_pipes(pid: int, held: tuple[int, int]) -> tuple[int, int]:
+    """Our own ends of two pipes that a process holds under these numbers: one to write to, one to read from.
+    They do not block. Raises OSError (ENXIO: it has something else there)."""
+    fds: list[int] = []
+    try:
+        for number, flags in zip(held, (os.O_WRONLY, os.O_RDONLY), strict=True):
+            path = b"/proc/%d/fd/%d" % (pid, number)
+            if not os.readlink(path).startswith(b"pipe:"):
+                raise OSError(errno.ENXIO, "no pipe")
+            fds.append(os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        for fd in fds:
+            os.close(fd)
+        raise
+    return fds[0], fds[1]

@@ -36,8 +36,8 @@ class Readable:
         return False
 
 
-def is_readable(fd: int) -> bool:
-    """Whether a descriptor can be read now. A pidfd can when its process has ended."""
+def is_readable(fd: int, within_s: float = 0) -> bool:
+    """Whether a descriptor can be read now, or can soon. A pidfd can when its process has ended."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
-    return bool(poll.poll(0))
+    return bool(poll.poll(within_s * 1000))

@@ -31,7 +31,7 @@ def test_everything_comes_back_as_it_was() -> None:
     assert handover.decode(handover.encode(EVERYTHING)) == {"format": handover.FORMAT, **EVERYTHING}
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"7", b'{"format":2}', b"{}", b"\xff"])
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"7", b'{"format":3}', b"{}", b"\xff"])
 def test_what_is_no_state_of_this_format_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):
         handover.decode(data)
