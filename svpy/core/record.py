@@ -24,14 +24,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from svpy.core.recordline import MAGIC, SIZE_BYTES, VERSION, VERSION_OF_NATIVES
 from svpy.core.service import LOG, RUN, START, STOP
 
-MAGIC = b"svpy "
-SIZE_BYTES = 160
 MOST_PID = 2**31 - 1
-_VERSION = b"1"
-_VERSION_OF_NATIVES = b"2"
-_FIELDS = {_VERSION: 8, _VERSION_OF_NATIVES: 10}
+_FIELDS = {VERSION: 8, VERSION_OF_NATIVES: 10}
 _NOTHING = b"-"
 _SCRIPTS = (START, RUN, STOP, LOG)
 
@@ -67,7 +64,7 @@ class Record:
 
 def encode(record: Record) -> bytes:
     """The line of a record. `boot` is text without blanks, up to 60 bytes."""
-    version = _VERSION if record.held is None else _VERSION_OF_NATIVES
+    version = VERSION if record.held is None else VERSION_OF_NATIVES
     fields = (
         MAGIC + version, record.boot, b"%d" % record.pid, b"%d" % record.start_ticks,
         record.script or _NOTHING, b"%d" % record.pipe[0], b"%d" % record.pipe[1], b"%d" % record.leaving,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from svpy.core.control import Addressing
 from svpy.core.errors import error_text, one_line
 from svpy.core.handover import State, memory, recall
-from svpy.core.record import SIZE_BYTES, Record, decode, encode, may_be_overwritten
+from svpy.core.record import Record, decode, encode, may_be_overwritten
+from svpy.core.recordline import SIZE_BYTES
 from svpy.core.service import SERVICE_FOLDER, Scripts, Service
 from svpy.system import descriptors, folders
 from svpy.system.supervised import SERVICE

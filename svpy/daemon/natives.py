@@ -37,6 +37,7 @@ from svpy.daemon.hosted import Hosted
 from svpy.system import descriptors, execplan, folders, processes, shellenv, signals
 from svpy.system.children import Starter
 from svpy.system.passing import Channel, channels
+from svpy.system.tell import because
 from svpy.system.waiting import Readable, is_readable
 
 ANSWER_S = 1.0
@@ -190,6 +191,7 @@ class Natives:
         self._not_before = float("-inf")
         self._elsewhere: dict[object, float] = {}
         self._most = max(0, (descriptors.hard_limit() - FDS_FOR_ITSELF) // FDS_FOR_ONE)
+        self._mute: list[LoggerProcess] = []
         self._said = b""
         self._shell: shellenv.Shell | None = None
 
@@ -245,7 +247,8 @@ class Natives:
         """Give it to a process that takes such loggers. Returns the pid; raises OSError."""
         name = descriptors.pipe_identity(hosted.stdin_fd)[1]
         for process in self._open.get(run.key, [])[:]:
-            if len(process.loggers) < self._most and name not in process.loggers:
+            has_room = len(process.loggers) < self._most and name not in process.loggers
+            if has_room and not processes.is_stopped(process.pid):
                 try:
                     return self._add(hosted, run, process, name)
                 except OSError:
@@ -508,9 +511,19 @@ class Natives:
             process.pipes = processes.pipes(record.pid)
             self._hear(process.reports_fd, process)
         except OSError:
-            # Nobody hears its reports, nor can tell it anything: its loggers are begun again elsewhere.
-            process.send("TERM")
+            # Nobody hears its reports, nor can tell it anything: see `look_after`.
+            self._mute.append(process)
         return process
+
+    def look_after(self) -> None:
+        """From time to time, when all that can be was adopted: until somebody else holds their log pipes, who
+        hosts loggers must read them. Then those whose process is out of reach are begun again elsewhere."""
+        mute, self._mute = self._mute, []
+        for process in mute:
+            try:
+                process.send("TERM")
+            except OSError as error:
+                self._warn(because(b"unable to end loggers (pid %d)" % process.pid, error))
 
     def pipe_number(self, hosted: Hosted) -> int:
         """The number under which the process of an adopted logger had its log pipe."""

@@ -211,7 +211,9 @@ class Supervisor:
                 self.tell(hosted, machine.Exited(now(), None, self._is_essential(hosted)))
 
     def publish_late(self) -> None:
-        """Try again to publish what could not be (a full disk may have room now)."""
+        """Try again to publish what could not be (a full disk may have room now), and what else waits for all
+        folders to have been looked at."""
+        self.natives.look_after()
         for hosted in tuple(self._by_control.values()):
             if hosted.unrecorded and hosted.record is not None:
                 self._write_record(hosted, hosted.record)

@@ -62,6 +62,11 @@ def read_word(status: bytes, where: bytes = SERVICE) -> bytes:
         return b""
 
 
+def read_record(most_bytes: int, where: bytes = SERVICE) -> bytes:
+    """What `lock` says of the process (core/recordline.py). Raises OSError (EACCES: it is its owner's)."""
+    return _read(where + b"/lock", most_bytes)
+
+
 def _read(name: bytes, most_bytes: int) -> bytes:
     fd = os.open(name, os.O_RDONLY | _CAREFUL)
     try:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svpy.core.record import MAGIC, SIZE_BYTES, Record, decode, encode, may_be_overwritten
+from svpy.core.record import ALONE, Record, decode, encode, may_be_overwritten
+from svpy.core.recordline import MAGIC, SIZE_BYTES, runs_natively
 
 BOOT = b"7c4f9e9e-6d3c-4c53-8c53-aa53f6f1f5a7/3"
 NUMBERS = st.integers(0, 2**64 - 1)
@@ -18,6 +19,7 @@ RECORDS = st.builds(
     script=st.sampled_from([b"", b"start", b"run", b"stop", b"log"]),
     pipe=st.tuples(st.integers(0, 2**32), NUMBERS),
     leaving=st.booleans(),
+    held=st.none() | st.tuples(st.integers(0, 2**20), st.integers(0, 2**20)),
 )
 
 
@@ -27,6 +29,8 @@ def test_it_is_read_as_it_was_written_and_always_as_long(record: Record) -> None
     assert len(data) == SIZE_BYTES and data.count(b"\n") == 1
     assert decode(data) == record
     assert may_be_overwritten(data)
+    assert runs_natively(data, record.pid) == (record.held is not None)
+    assert runs_natively(data, record.pid + 1) is None
 
 
 WHOLE = encode(Record(BOOT, 300, 4711, b"run", (14, 815)))
@@ -64,3 +68,17 @@ def test_nothing_that_is_found_there_is_an_error(garbage: bytes, kept: int) -> N
     for data in (garbage, WHOLE[:kept] + garbage, (WHOLE[:kept] + garbage)[:SIZE_BYTES]):
         decode(data)
         assert may_be_overwritten(data) == (not data or data.startswith(MAGIC))
+
+
+def test_only_what_runs_natively_is_of_a_version_of_its_own() -> None:
+    shared = encode(Record(BOOT, 300, 4711, b"run", (14, 815), held=(6, 7)))
+    assert shared.rstrip() == b"svpy 2 " + BOOT + b" 300 4711 run 14 815 0 6 7"
+    for held, is_shared in ((None, False), (ALONE, False), ((6, 7), True)):
+        assert Record(BOOT, held=held).is_shared == is_shared
+
+
+@pytest.mark.parametrize(
+    "data", [WHOLE.replace(b"svpy 1", b"svpy 2"), WHOLE.replace(b" 0    ", b" 0 6 7"), bytes(SIZE_BYTES)]
+)
+def test_a_record_of_a_version_has_its_fields(data: bytes) -> None:
+    assert len(data) == SIZE_BYTES and decode(data) is None

@@ -54,3 +54,10 @@ def test_every_host_scans_on_hup_and_what_ends_a_machine_is_not_a_mere_stop() ->
     assert not Order.SCAN.ends and not Order.UPGRADE.ends
     assert Order.STOP not in MACHINE.values()
     assert {order for order in SVSCAN.values() if order.ends} == {Order.STOP}
+
+
+def test_the_last_word_on_native_runs_counts() -> None:
+    assert not parse([b"d"], USAGE).native
+    assert parse([b"--native", b"d"], USAGE).native
+    assert not parse([b"--native", b"--no-native", b"d"], USAGE).native
+    assert parse([b"--native", b"d"], USAGE).shown == (b"--native", b"d")

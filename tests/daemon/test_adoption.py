@@ -26,7 +26,7 @@ from support.services import (
     svscan,
 )
 
-from svpy.core import record
+from svpy.core import record, recordline
 from svpy.core.record import Record
 from svpy.daemon.pair import Pair
 from svpy.daemon.supervisor import Supervisor
@@ -313,7 +313,7 @@ def test_what_is_no_record_of_ours_is_not_believed(
             taken(services, "a")
             services.up("a", since=pid)
             assert (lock.read_bytes() != before) == is_overwritten
-            assert not is_overwritten or record.decode(lock.read_bytes()[: record.SIZE_BYTES])
+            assert not is_overwritten or record.decode(lock.read_bytes()[: recordline.SIZE_BYTES])
             assert second.stop() == 0
             assert (lock.read_bytes() == b"") == is_overwritten
         assert alive(other.pid)

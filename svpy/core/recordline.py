@@ -1,0 +1,16 @@
+"""What may be read of a record (core/record.py) by who only wants to know how a process was started: svstat,
+which imports nothing that takes long."""
+
+MAGIC = b"svpy "
+SIZE_BYTES = 160
+VERSION = b"1"
+VERSION_OF_NATIVES = b"2"
+_PID_FIELD = 3
+
+
+def runs_natively(line: bytes, pid: int) -> bool | None:
+    """Whether the process `pid` runs natively; None if the record is none, or of another process."""
+    fields = line.split()
+    if not line.startswith(MAGIC) or len(fields) <= _PID_FIELD or fields[_PID_FIELD] != b"%d" % pid:
+        return None
+    return {VERSION: False, VERSION_OF_NATIVES: True}.get(fields[1])

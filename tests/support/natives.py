@@ -1,0 +1,107 @@
+"""A svscan that runs loggers natively, and what shows how a logger runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from support.processes import BIN, run
+from support.services import STAYS, Daemon, Services, alive
+from svpy.core.catalogue import COMMANDS
+
+LOG = "exec multilog ./main"
+_STANDIN = Path(__file__).parent.parent / "standin/loggers.py"
+_LOADED = f"""
+import importlib.util
+spec = importlib.util.spec_from_file_location("svpy.native.loggers", {str(_STANDIN)!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+sys.modules["svpy.native.loggers"] = module
+import svpy.native
+svpy.native.loggers = module
+"""
+
+
+class Natives(Services):
+    """Services, and a folder of commands beside them, in which svscan and svpy are the test's own."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.bin = root / "bin"
+        self.bin.mkdir()
+        for name in COMMANDS:
+            (self.bin / os.fsdecode(name)).symlink_to(BIN / os.fsdecode(name))
+        self.install("svscan")
+        is_there = importlib.util.find_spec("svpy.native.loggers") is not None
+        self.install("svpy", "" if is_there else _LOADED)
+
+    def install(self, name: str, first: str = "") -> None:
+        """A command that does `first`, Python's words, and then what it does."""
+        before, word, after = (BIN / name).read_text().partition("from svpy.")
+        new = self.bin / "new"
+        new.write_text(f"{before}import sys\n{first}\n{word}{after}")
+        new.chmod(0o755)
+        new.rename(self.bin / name)
+
+    def svscan(self, *options: str, **more: object) -> Daemon:
+        return Daemon(self.bin / "svscan", "--native", *options, self.folder, **more)
+
+    def pairs(self, count: int, run: str = STAYS, log: str = LOG) -> list[str]:
+        """So many services with loggers; the names of the loggers."""
+        names = [f"s{number}" for number in range(count)]
+        for name in names:
+            self.make(name, run=run, log=log)
+        return [f"{name}/log" for name in names]
+
+    def all_up(self, names: list[str]) -> list[int]:
+        return [self.up(name) for name in names]
+
+    def upgraded(self) -> None:
+        done = run("svpy", "upgrade", self.folder)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+    def how(self, name: str) -> str:
+        """The last word of `svstat -l`."""
+        said = run("svstat", "-l", name, cwd=self.folder).stdout.decode()
+        return said.split()[-1]
+
+    def logged(self, name: str) -> bytes:
+        return (self.folder / name / "main/current").read_bytes()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def comm(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+
+
+def cmdline(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+
+
+def template(daemon: int) -> int:
+    """The pid of the template, 0 if there is none."""
+    found = [pid for pid in children(daemon) if alive(pid) and cmdline(pid) == [b"svpy", b"native-template"]]
+    return found[0] if found else 0
+
+
+def counts(step_s: float = 0.002) -> str:
+    """A run that writes numbers; after TERM the last one it wrote is in `last`."""
+    return (
+        "#!/usr/bin/python3 -IS\nimport os, signal, time\non = []\n"
+        "signal.signal(signal.SIGTERM, lambda *_: on.append(1))\nnumber = 0\n"
+        "while not on:\n    number += 1\n    os.write(1, b'%d\\n' % number)\n"
+        f"    time.sleep({step_s})\n"
+        "open('last', 'w').write(str(number))\n"
+    )
+
+
+def nothing_is_lost(folder: Path, logs: Path | None = None) -> None:
+    """All that one life of `counts` wrote is in the log, in order, once."""
+    last = int((folder / "last").read_text())
+    found = (logs or folder / "log/main/current").read_bytes()
+    assert found == b"".join(b"%d\n" % number for number in range(1, last + 1))
+    assert last > 10
