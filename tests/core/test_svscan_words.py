@@ -57,7 +57,7 @@ def test_every_host_scans_on_hup_and_what_ends_a_machine_is_not_a_mere_stop() ->
 
 
 def test_the_last_word_on_native_runs_counts() -> None:
-    assert not parse([b"d"], USAGE).native
-    assert parse([b"--native", b"d"], USAGE).native
-    assert not parse([b"--native", b"--no-native", b"d"], USAGE).native
-    assert parse([b"--native", b"d"], USAGE).shown == (b"--native", b"d")
+    assert not parse([b"d"], b"usage").native
+    assert parse([b"--native", b"d"], b"usage").native
+    assert not parse([b"--native", b"--no-native", b"d"], b"usage").native
+    assert parse([b"--native", b"d"], b"usage").shown == (b"--native", b"d")
