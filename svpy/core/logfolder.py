@@ -17,8 +17,8 @@ Rules of this module (https://cr.yp.to/daemontools/multilog.html, multilog.c):
 
 The methods of `LogFolder` are generators of steps. A step is (what, arguments, trouble): `what` names
 a method of whoever carries it out, which sends its result back or, if it raises OSError, says `trouble` and
-tries the same step again, without taking up anything before it. `trouble` is a warning, or the end if it
-begins with `FATAL`.
+tries the same step again after a while, without taking up anything before it. `trouble` is a warning, or the
+end if it begins with `FATAL`.
 """
 
 from svpy.core.logscript import Folder
@@ -49,18 +49,25 @@ UNFINISHED = b".u"
 
 
 class LogFolder:
-    """One log folder: what has to be done to open, fill, rotate and close it."""
+    """One log folder: what has to be done to open, fill, rotate and close it.
+
+    `filled_bytes` are in `current`. A block that is shorter than `room_bytes` may be written to it without
+    any steps, if what was written is then counted there."""
+
+    __slots__ = ("_plan", "filled_bytes")
 
     def __init__(self, folder: Folder) -> None:
-        self.path = folder.path
-        self._size_bytes = folder.size_bytes
-        self._keep = folder.keep
-        self._processor = folder.processor
+        self._plan = folder
         self.filled_bytes = 0
+
+    @property
+    def room_bytes(self) -> int:
+        """How much `current` takes before the end of a line closes it."""
+        return self._plan.size_bytes - ROTATE_WITHIN_BYTES - self.filled_bytes
 
     def open(self) -> "Steps":
         """Open and lock it, put right what a crash left, and have a `current` to write to."""
-        path = self.path
+        path = self._plan.path
         yield "open", (path,), FATAL + b"unable to open directory " + path
         yield "lock", (), FATAL + b"unable to lock directory " + path
         found = yield "look", (CURRENT,), FATAL + b"unable to stat " + path + b"/current"
@@ -73,7 +80,7 @@ class LogFolder:
         yield "set_current_mode", (IN_USE_MODE,), FATAL + b"unable to set mode of " + path + b"/current"
 
     def _recover(self) -> "Steps":
-        path = self.path
+        path = self._plan.path
         yield "discard", (STATE,), b""
         yield "discard", (NEWSTATE,), b""
         found = yield "look", (PROCESSED,), FATAL + b"unable to stat " + path + b"/processed"
@@ -93,7 +100,7 @@ class LogFolder:
         data = memoryview(block)
         at = 0
         while at < len(block):
-            if self.filled_bytes >= self._size_bytes:
+            if self.filled_bytes >= self._plan.size_bytes:
                 yield from self.rotate()
             end = at + self._stretch_bytes(block, at)
             written = yield "write", (data[at:end],), trouble
@@ -105,21 +112,21 @@ class LogFolder:
                 continue
             at += written
             self.filled_bytes += written
-            if self.filled_bytes >= self._size_bytes - ROTATE_WITHIN_BYTES and block[at - 1] == 10:
+            if self.filled_bytes >= self._plan.size_bytes - ROTATE_WITHIN_BYTES and block[at - 1] == 10:
                 yield from self.rotate()
 
     def _stretch_bytes(self, block: bytes, at: int) -> int:
         """How much of `block` from `at` on goes into `current` before it may have to be rotated."""
-        left = self._size_bytes - self.filled_bytes
-        if len(block) - at < left - ROTATE_WITHIN_BYTES:
+        if len(block) - at < self.room_bytes:
             return len(block) - at
+        left = self._plan.size_bytes - self.filled_bytes
         # A newline that brings the file to exactly size - 2000 counts already.
         newline = block.find(b"\n", at + max(0, left - ROTATE_WITHIN_BYTES - 1), at + left)
         return newline + 1 - at if newline >= 0 else min(left, len(block) - at)
 
     def rotate(self) -> "Steps":
         """Close `current` for good and begin a new one."""
-        path = self.path
+        path = self._plan.path
         yield "sync_current", (), self._warning(b"unable to write ", b"/current to disk")
         yield (
             "rename",
@@ -130,13 +137,13 @@ class LogFolder:
         self.filled_bytes = 0
         yield "set_current_mode", (IN_USE_MODE,), self._warning(b"unable to set mode of ", b"/current")
         yield "set_previous_mode", (SAFE_MODE,), self._warning(b"unable to set mode of ", b"/previous")
-        if self._processor is None:
+        if self._plan.processor is None:
             yield from self._keep_as(PREVIOUS, COMPLETE)
         else:
-            yield from self._process(self._processor)
+            yield from self._process(self._plan.processor)
 
     def _process(self, processor: bytes) -> "Steps":
-        path = self.path
+        path = self._plan.path
         yield "enter", (), self._warning(b"unable to switch to ", b"")
         while True:
             status = yield "process", (processor,), self._warning(b"unable to fork for processor in ", b"")
@@ -174,7 +181,7 @@ class LogFolder:
                 now_ns += 1
         yield "remove", (name,), self._warning(b"unable to remove ", b"/" + name)
         names = yield "names", (), self._warning(b"unable to read ", b"")
-        for surplus in oldest_surplus(names, self._keep):
+        for surplus in oldest_surplus(names, self._plan.keep):
             # C says of the folder that it is unable to read it, and pauses as well.
             yield "remove", (surplus,), self._warning(b"unable to remove ", b"/" + surplus)
 
@@ -184,7 +191,7 @@ class LogFolder:
         yield "set_current_mode", (SAFE_MODE,), self._warning(b"unable to set mode of ", b"/current")
 
     def _warning(self, unable: bytes, name: bytes) -> bytes:
-        return WARNING + unable + self.path + name + b", pausing"
+        return WARNING + unable + self._plan.path + name + b", pausing"
 
 
 def oldest_surplus(names: "Iterable[bytes]", keep: int) -> list[bytes]:

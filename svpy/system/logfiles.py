@@ -1,5 +1,6 @@
 """What multilog asks of Linux for its files, and the carrying out of a log folder's steps.
 
+Nothing here waits for what may take its time: a pause and a processor are values, for whoever drives it.
 All names are relative to the open folder. The folder belongs to the account multilog runs as, but root may
 run multilog in a folder of somebody else's: no name in it is followed through a symlink,
 and nothing opened can block.
@@ -19,10 +20,14 @@ from svpy.system.tell import because, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Generator
+    from typing import Any, TypeAlias
 
     from svpy.core.logfolder import Steps
+
+    Waits: TypeAlias = Generator["int | Pause | Child", Any, None]
+    """What has to be waited for, one after the other, and what is answered to each: an int asks for so many
+    bytes of input at most, its answer are these, nothing at the end, or None if there may be none yet."""
 
 PAUSE_S = 5.0
 _OWN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -32,18 +37,25 @@ _DEFAULT_SIGNALS = (SIGTERM, SIGALRM, SIGPIPE, SIGXFSZ)
 """Ours and those that CPython ignores; the others are handed on as they came."""
 
 
-class Pauses:
-    """Tells what is wrong and waits. TERM and ALRM wait, too: what was read is nowhere else."""
+class Pause:
+    """A wait of PAUSE_S for what went wrong to be mended: `trouble` is to be said."""
 
-    def __init__(self, sleep: "Callable[[float], None]" = time.sleep) -> None:
-        self._sleep = sleep
+    __slots__ = ("trouble",)
 
-    def after(self, trouble: bytes) -> None:
-        say(trouble)
-        self._sleep(PAUSE_S)
+    def __init__(self, trouble: bytes) -> None:
+        self.trouble = trouble
 
 
-def carry_out(steps: "Steps", files: "LogFiles", pauses: Pauses) -> None:
+class Child:
+    """A wait for the end of a child of ours, which nobody else waits for. The answer is its wait status."""
+
+    __slots__ = ("pid",)
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+
+def carry_out(steps: "Steps", files: "LogFiles") -> "Waits":
     """Do all steps; one that fails is repeated after a pause. Raises Die where that is not worth it."""
     result = None
     while True:
@@ -51,20 +63,36 @@ def carry_out(steps: "Steps", files: "LogFiles", pauses: Pauses) -> None:
             what, arguments, trouble = steps.send(result)
         except StopIteration:
             return
-        result = _do(what, arguments, trouble, files, pauses)
+        if what == "pause":
+            result = yield Pause(*arguments)
+            continue
+        do = getattr(files, what)
+        while True:
+            try:
+                result = do(*arguments)
+                break
+            except OSError as error:
+                if trouble.startswith(FATAL):
+                    raise Die(FAILED, because(trouble, error)) from error
+                reason = because(trouble, error)
+            yield Pause(reason)
+        if result.__class__ is Child:
+            result = yield result
 
 
-def _do(what: str, arguments: "tuple[Any, ...]", trouble: bytes, files: "LogFiles", pauses: Pauses) -> object:
-    if what == "pause":
-        pauses.after(*arguments)
+class Pauses:
+    """Waiting by doing nothing else. TERM and ALRM wait, too: what was read is nowhere else."""
+
+    def __init__(self, sleep: "Callable[[float], None]" = time.sleep) -> None:
+        self._sleep = sleep
+
+    def over(self, wait: "Pause | Child") -> int | None:
+        """Tell what is wrong and wait; or wait for a child, and return its wait status."""
+        if isinstance(wait, Child):
+            return os.waitpid(wait.pid, 0)[1]
+        say(wait.trouble)
+        self._sleep(PAUSE_S)
         return None
-    while True:
-        try:
-            return getattr(files, what)(*arguments)
-        except OSError as error:
-            if trouble.startswith(FATAL):
-                raise Die(FAILED, because(trouble, error)) from error
-            pauses.after(because(trouble, error))
 
 
 class Found:
@@ -81,10 +109,22 @@ class Found:
 class LogFiles:
     """A log folder on disk: one method for each step of core's LogFolder. All raise OSError."""
 
+    __slots__ = (
+        "_current_fd",
+        "_environ",
+        "_folder_fd",
+        "_lock_fd",
+        "_other_fd",
+        "_previous_fd",
+        "_start_fd",
+        "now_ns",
+    )
+
     def __init__(
         self, start_fd: int, environ: list[bytes], clock_ns: "Callable[[], int]" = time.time_ns
     ) -> None:
-        """`start_fd` is the folder that paths are relative to, `environ` what a processor gets."""
+        """`start_fd` is the folder that paths are relative to, needed for `open` only; `environ` what a
+        processor gets."""
         self._start_fd = start_fd
         self._environ = environ
         self.now_ns = clock_ns
@@ -119,6 +159,7 @@ class LogFiles:
     def set_previous_mode(self, mode: int) -> None:
         os.fchmod(self._previous_fd, mode)
         os.close(self._previous_fd)
+        self._previous_fd = -1
 
     def set_current_mode(self, mode: int) -> None:
         os.fchmod(self._current_fd, mode)
@@ -134,6 +175,13 @@ class LogFiles:
             if error.errno == errno.EFBIG:
                 return None
             raise
+
+    def write_now(self, data: bytes) -> int:
+        """How much of `data` was written; nothing if that failed, which `write` would tell."""
+        try:
+            return os.write(self._current_fd, data)
+        except OSError:
+            return 0
 
     def enter(self) -> None:
         os.fchdir(self._folder_fd)
@@ -180,45 +228,52 @@ class LogFiles:
 
     def close_other(self) -> None:
         os.close(self._other_fd)
+        self._other_fd = -1
 
-    def process(self, command: bytes) -> int:
-        """Run `sh -c command` on `previous`, in the folder. Returns its wait status.
+    def process(self, command: bytes) -> Child | int:
+        """Run `sh -c command` on `previous`, in the folder. Returns whom to wait for, or a wait status.
 
         Raises OSError only if there could be no process at all, as C does; a file that cannot be
         opened is the processor's failure."""
-        os.fchdir(self._folder_fd)
-        given = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        taken = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            pid = os.posix_spawn(
-                b"/bin/sh",
-                [b"sh", b"-c", command],
-                mapping(self._environ),
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, PREVIOUS, given, 0),
-                    (
-                        os.POSIX_SPAWN_OPEN,
-                        1,
-                        PROCESSED,
-                        taken,
-                        0o644,
-                    ),
-                    (os.POSIX_SPAWN_OPEN, 4, STATE, given, 0),
-                    (os.POSIX_SPAWN_OPEN, 5, NEWSTATE, taken, 0o644),
-                ],
-                setsigmask=(),
-                setsigdef=_DEFAULT_SIGNALS,
-            )
+            return Child(self.spawn([b"sh", b"-c", command]))
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.ENOMEM):
                 raise
             say(FATAL + b"unable to run " + command + b": " + error_text(error.errno))
             return FAILED << 8
-        return os.waitpid(pid, 0)[1]
+
+    def spawn(self, argv: list[bytes]) -> int:
+        """Start a shell where it finds a processor's files. Returns its pid. Raises OSError."""
+        os.fchdir(self._folder_fd)
+        given = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        taken = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        return os.posix_spawn(
+            b"/bin/sh",
+            argv,
+            mapping(self._environ),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, PREVIOUS, given, 0),
+                (os.POSIX_SPAWN_OPEN, 1, PROCESSED, taken, 0o644),
+                (os.POSIX_SPAWN_OPEN, 4, STATE, given, 0),
+                (os.POSIX_SPAWN_OPEN, 5, NEWSTATE, taken, 0o644),
+            ],
+            setsigmask=(),
+            setsigdef=_DEFAULT_SIGNALS,
+        )
+
+    def release(self) -> None:
+        """Let go of the folder, and its lock, as a process does that ends."""
+        for fd in (self._current_fd, self._previous_fd, self._other_fd, self._folder_fd, self._lock_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._folder_fd = self._lock_fd = self._current_fd = self._previous_fd = self._other_fd = -1
 
 
 class StatusFile:
     """A file that always holds the last selected line."""
+
+    __slots__ = ("_fd", "_path")
 
     def __init__(self, path: bytes, start_fd: int) -> None:
         """Open it, or make it with mode 0600. Raises Die."""
@@ -229,14 +284,17 @@ class StatusFile:
         except OSError as error:
             raise Die(FAILED, because(FATAL + b"unable to create " + path, error)) from error
 
-    def put(self, content: bytes, pauses: Pauses) -> None:
-        """Write `content` from the beginning on, tried again until all of it is there."""
-        while True:
-            try:
-                if os.pwrite(self._fd, content, 0) == len(content):
-                    return
-                trouble = OSError(errno.ENOSPC, "")
-            except OSError as error:
-                trouble = error
-            what = b"move to beginning of " if trouble.errno == errno.ESPIPE else b"write "
-            pauses.after(because(WARNING + b"unable to " + what + self._path + b", pausing", trouble))
+    def put(self, content: bytes) -> bytes:
+        """Write `content` from the beginning on. Returns what is to be said if not all of it is there; then
+        it has to be tried again."""
+        try:
+            if os.pwrite(self._fd, content, 0) == len(content):
+                return b""
+            trouble = OSError(errno.ENOSPC, "")
+        except OSError as error:
+            trouble = error
+        what = b"move to beginning of " if trouble.errno == errno.ESPIPE else b"write "
+        return because(WARNING + b"unable to " + what + self._path + b", pausing", trouble)
+
+    def release(self) -> None:
+        os.close(self._fd)

@@ -306,8 +306,10 @@ def test_descriptors_do_not_pile_up(tmp_path: Path, pipe: tuple[int, int]) -> No
         def open_after(lines: int) -> int:
             for _ in range(lines):
                 os.write(writer, b"x" * 2000 + b"\n")
-            os.write(writer, b"now\n")
-            multilog.line(b"now")
+            for _ in range(2):
+                # A line is shown before it is written: by the second, the first and all before it are.
+                os.write(writer, b"now\n")
+                multilog.line(b"now")
             return len(os.listdir(f"/proc/{multilog.pid}/fd"))
 
         open_after(3)

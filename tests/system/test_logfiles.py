@@ -19,6 +19,7 @@ from svpy.core.logscript import Folder
 from svpy.core.tai import label
 from svpy.system import logfiles
 from svpy.system.logfiles import LogFiles, Pauses, StatusFile, carry_out
+from svpy.system.multilog import drive
 
 if TYPE_CHECKING:
     from svpy.core.logfolder import Steps
@@ -35,6 +36,13 @@ def back_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class Crash(Exception):
     pass
+
+
+def carried_out(steps: Steps, files: object, pauses: Pauses) -> None:
+    def read(most_bytes: int) -> None:
+        raise AssertionError("a folder has no input")
+
+    drive(carry_out(steps, files), pauses, read)  # type: ignore[arg-type]
 
 
 class Disk:
@@ -56,7 +64,7 @@ class Disk:
         self.carry_out(self.folder.open())
 
     def carry_out(self, steps: Steps) -> None:
-        carry_out(self._watched(steps), _Failing(self), Pauses(lambda _: None))  # type: ignore[arg-type]
+        carried_out(self._watched(steps), _Failing(self), Pauses(lambda _: None))
 
     def _watched(self, steps: Steps) -> Steps:
         result = None
@@ -74,9 +82,7 @@ class Disk:
 
     def crash(self) -> None:
         """What the kernel does to a process that ends at once."""
-        for fd in (self.files._folder_fd, self.files._lock_fd, self.files._current_fd):
-            if fd >= 0:
-                os.close(fd)
+        self.files.release()
 
     def content(self) -> bytes:
         folder = self.path / "d"
@@ -95,9 +101,14 @@ class _Failing:
         self._disk = disk
 
     def __getattr__(self, what: str) -> object:
-        if what not in ("open", "lock", "now_ns") and next(self._disk.failing, False):
-            raise OSError(errno.ENOSPC, "injected")
-        return getattr(self._disk.files, what)
+        do = getattr(self._disk.files, what)
+
+        def may_fail(*arguments: object) -> object:
+            if next(self._disk.failing, False):
+                raise OSError(errno.ENOSPC, "injected")
+            return do(*arguments)
+
+        return do if what in ("open", "lock", "now_ns") else may_fail
 
 
 def is_in_order(folder: Path) -> None:
@@ -215,7 +226,7 @@ def test_what_fails_is_said_and_waited_for(tmp_path: Path, capfd: pytest.Capture
     disk = Disk(tmp_path, None)
     waited = []
     disk.failing = iter([True, True, False, True])
-    carry_out(disk.folder.rotate(), _Failing(disk), Pauses(waited.append))  # type: ignore[arg-type]
+    carried_out(disk.folder.rotate(), _Failing(disk), Pauses(waited.append))
     assert capfd.readouterr().err == (
         "multilog: warning: unable to write ./d/current to disk, pausing: out of disk space\n"
         * 2
@@ -324,7 +335,7 @@ def test_a_processor_whose_files_cannot_be_opened(tmp_path: Path, capfd: pytest.
     def mend(delay_s: float) -> None:
         (tmp_path / "d" / "state").touch()
 
-    carry_out(disk.folder.rotate(), disk.files, Pauses(mend))
+    carried_out(disk.folder.rotate(), disk.files, Pauses(mend))
     assert capfd.readouterr().err == (
         "multilog: fatal: unable to run cat: file does not exist\n"
         "multilog: warning: processor failed in ./d, pausing\n"
@@ -337,8 +348,8 @@ def test_a_status_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Non
     start_fd = os.open(tmp_path, os.O_RDONLY)
     status = StatusFile(b"status", start_fd)
     assert (tmp_path / "status").stat().st_mode & 0o777 == 0o600
-    status.put(b"one".ljust(1001, b"\n"), Pauses())
-    status.put(b"longer".ljust(1001, b"\n"), Pauses())
+    assert status.put(b"one".ljust(1001, b"\n")) == b""
+    assert status.put(b"longer".ljust(1001, b"\n")) == b""
     assert (tmp_path / "status").read_bytes() == b"longer".ljust(1001, b"\n")
     with pytest.raises(Die) as death:
         StatusFile(b"no/status", start_fd)
@@ -346,9 +357,7 @@ def test_a_status_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Non
     os.close(start_fd)
 
 
-def test_a_status_file_that_fails_is_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_status_file_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start_fd = os.open(tmp_path, os.O_RDONLY)
     status = StatusFile(b"status", start_fd)
     results = iter([OSError(errno.EIO, "injected"), 500, None])
@@ -361,10 +370,11 @@ def test_a_status_file_that_fails_is_tried_again(
         return pwrite(fd, data[:result], offset)
 
     monkeypatch.setattr(logfiles.os, "pwrite", failing)
-    status.put(b"x" * 1001, Pauses(lambda _: None))
-    assert capfd.readouterr().err == (
-        "multilog: warning: unable to write status, pausing: input/output error\n"
-        "multilog: warning: unable to write status, pausing: out of disk space\n"
-    )
+    said = [status.put(b"x" * 1001) for _ in range(3)]
+    assert said == [
+        b"multilog: warning: unable to write status, pausing: input/output error",
+        b"multilog: warning: unable to write status, pausing: out of disk space",
+        b"",
+    ]
     assert (tmp_path / "status").read_bytes() == b"x" * 1001
     os.close(start_fd)
