@@ -15,7 +15,8 @@ Rules of this module:
 - what is not understood for certain is not understood. It is run by sh, as ever.
 
 A chain is judged by its words alone: the names of the tools and the usage of each. Whether a name leads to
-svpy's own is for whoever knows PATH.
+svpy's own is for whoever knows PATH; a PATH that does not mean the same to every shell and to svpy's tools is
+not understood either.
 """
 
 import re
@@ -185,6 +186,20 @@ def chain(words: tuple[bytes, ...]) -> Chain | None:
         except Die:
             return None
     return None
+
+
+_PATH = b"PATH="
+_MEANS_MORE = b"%~"
+"""In PATH: dash has words of its own behind a `%`, and bash a home for `~`."""
+
+
+def search_path(environ: list[bytes]) -> bytes | None:
+    """The PATH of an environment, None if not everyone finds the same files along it: without one each shell
+    has a default of its own, and from where a relative part leads is not known here."""
+    paths = [entry[len(_PATH) :] for entry in environ if entry.startswith(_PATH)]
+    if len(paths) != 1 or any(sign in paths[0] for sign in _MEANS_MORE):
+        return None
+    return paths[0] if all(part.startswith(b"/") for part in paths[0].split(b":")) else None
 
 
 def _name(word: bytes) -> bytes:

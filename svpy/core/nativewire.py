@@ -4,10 +4,14 @@ Rules of this module:
 
 - a logger is known by the inode number of its log pipe;
 - through the socket svscan sends messages: one tuple each, whose first word says what it is. `add` comes
-  with two descriptors: the log pipe's reading end and the folder that the logger is started in;
+  with two descriptors: the log pipe's reading end and the folder that the logger is started in. If it comes
+  without, there was no room for them: that logger is reported as ended;
 - what must outlive svscan, and be understood by its next version, are records of 16 bytes, each written
   at once: orders say which signal a logger gets, reports say with which wait status one has ended. 8 bytes of
-  the logger, 4 of the number, 4 zeros, little-endian;
+  the logger, 4 of the number, 4 zeros, little-endian. Before its end is reported a logger has closed its log
+  pipe: who finds that open has not missed a report;
+- many may give orders. One reads reports, whoever holds the lock (flock(2)) on that pipe; others look whether
+  the process still has the log pipe open;
 - whoever reads records knows who wrote them, but not whether the writer is in its right mind: numbers that
   cannot be are passed over by who takes them, and half a record never comes.
 """

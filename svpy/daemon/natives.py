@@ -8,17 +8,22 @@ Rules of this module:
 - a process is forked by the template (native/template.py). That is never waited for longer than a moment, a
   process that does not read not at all;
 - loggers share a process if the same words, read by the same commands, under the same accounts, led to it.
-  What it is told and what it reports stands in core/nativewire.py. A logger with a process of its own is to
+  An account that does not stand in /etc/passwd may be another tomorrow without our seeing that. What a
+  process is told and what it reports stands in core/nativewire.py. A logger with a process of its own is to
   svscan as any that was executed;
 - before a logger is given to a process, its record says so: whoever comes after us finds it there or nowhere;
 - a process that is not ours any more to give loggers to (svscan was replaced, or died) is told signals, and
   heard, until its last logger has ended;
+- what a process reports is read by one (core/nativewire.py): who began it, or who comes first after that
+  one's death. Others that took over some of its loggers, a supervise or a second svscan, look once a second
+  which of them are still there;
 - a process without loggers is let go at once.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,14 +32,14 @@ import trio
 
 from svpy import __version__
 from svpy.core import nativerun, nativewire, templatewire
-from svpy.core.environment import candidates, search_path
+from svpy.core.environment import candidates
 from svpy.core.errors import FAILED, error_text
 from svpy.core.handover import WITH_NATIVES, State, memory, recall
 from svpy.core.record import Record
 from svpy.core.service import RUN, SERVICE_FOLDER
 from svpy.core.templatewire import Forked, Wanted
 from svpy.daemon.hosted import Hosted
-from svpy.system import descriptors, execplan, folders, processes, shellenv, signals
+from svpy.system import descriptors, execplan, folders, identity, processes, shellenv, signals
 from svpy.system.children import Starter
 from svpy.system.passing import Channel, channels
 from svpy.system.tell import because
@@ -64,6 +69,9 @@ REPORTS_AT_ONCE = 256
 
 ELSEWHERE_S = 60.0
 """How long loggers whose chain leads elsewhere are executed without asking again."""
+
+LOOK_AT_UNHEARD_S = 1.0
+"""How often it is looked at which loggers still run in a process that somebody else hears."""
 
 _ACCOUNTS = "/etc/passwd"
 _REACHES_STOPPED = ("KILL", "CONT")
@@ -105,7 +113,7 @@ class LoggerProcess:
     `reports_fd` are our ends of its pipes, -1 where they could not be had; `held` are the numbers it holds
     them under. `pidfd` is that of a process that is not our child, else -1. Of one that was left behind,
     `pipes` says which log pipes it had, and under which number; `ended` is what it has reported of loggers
-    that nobody has taken yet."""
+    that nobody has taken yet. It is not heard where somebody else reads what it reports."""
 
     __slots__ = (
         "channel",
@@ -145,6 +153,10 @@ class LoggerProcess:
             signals.send_through(self.pidfd, name)
         else:
             signals.send(self.pid, name)
+
+    def still_has(self, name: int) -> bool:
+        """Whether a logger runs in it, as far as can be seen from outside."""
+        return processes.has_pipe(self.pid, self.pipes.get(name, 0), name)
 
     def takes_no_more(self) -> None:
         if self.channel is not None:
@@ -191,7 +203,11 @@ class Natives:
         self._not_before = float("-inf")
         self._elsewhere: dict[object, float] = {}
         self._most = max(0, (descriptors.hard_limit() - FDS_FOR_ITSELF) // FDS_FOR_ONE)
+        self._accounts: tuple[tuple[int, int, int], dict[bytes, bool]] = ((0, 0, 0), {})
         self._mute: list[LoggerProcess] = []
+        self._unheard: list[LoggerProcess] = []
+        self.look_again_mono_s = math.inf
+        """When to call `look_at_unheard`."""
         self._said = b""
         self._shell: shellenv.Shell | None = None
 
@@ -232,16 +248,27 @@ class Natives:
         environ = None if chain is None else self._environ_of(hosted.folder_fd)
         if literal is None or chain is None or environ is None:
             return None
-        own = _own(chain.programs, self._commands, search_path(environ))
+        path = nativerun.search_path(environ)
+        own = None if path is None else _own(chain.programs, self._commands, path)
         if own is None or (literal.merges_stderr and not os.get_inheritable(1)):
             return None
         key = (chain.account, _identity(_ACCOUNTS), literal.merges_stderr, own)
         if self._elsewhere.get(key, 0.0) > trio.current_time():
             return None
+        is_shared = chain.is_shared and (chain.account is None or self._is_known(chain.account, key[1]))
         wanted = Wanted(
-            chain.loaders, chain.programs[-1], chain.script, environ, literal.merges_stderr, chain.is_shared
+            chain.loaders, chain.programs[-1], chain.script, environ, literal.merges_stderr, is_shared
         )
         return Run(wanted, key)
+
+    def _is_known(self, account: bytes, which: tuple[int, int, int]) -> bool:
+        """Whether an account stands in the file of accounts, asked once of each such file."""
+        if self._accounts[0] != which:
+            self._accounts = which, {}
+        known = self._accounts[1]
+        if account not in known:
+            known[account] = identity.stands_in(_ACCOUNTS, account)
+        return known[account]
 
     def _join(self, hosted: Hosted, run: Run) -> int:
         """Give it to a process that takes such loggers. Returns the pid; raises OSError."""
@@ -314,6 +341,7 @@ class Natives:
         orders_read_fd, orders_fd, reports_fd, reports_write_fd = fds
         os.close(orders_read_fd)
         os.close(reports_write_fd)
+        reports_fd = descriptors.claimed(reports_fd)
         process = LoggerProcess(forked.pid, _start_ticks(forked.pid), (forked.orders_fd, forked.reports_fd))
         process.channel, process.key = ours, run.key
         process.orders_fd, process.reports_fd = orders_fd, reports_fd
@@ -428,6 +456,8 @@ class Natives:
         """Of a process that has ended."""
         self._close(process)
         self._left_behind.pop((process.pid, process.start_ticks), None)
+        if process in self._unheard:
+            self._unheard.remove(process)
         for fd in (process.reports_fd, process.orders_fd, process.pidfd):
             if fd >= 0:
                 self._hear_no_more(fd)
@@ -475,7 +505,8 @@ class Natives:
         name = record.pipe[1]
         if process is None:
             return False
-        if process.orders_fd >= 0 and (name not in process.pipes or name in process.ended):
+        is_there = name in process.pipes if process not in self._unheard else process.still_has(name)
+        if process.orders_fd >= 0 and (not is_there or name in process.ended):
             process.ended.pop(name, None)
             return False
         process.loggers[name] = hosted
@@ -508,12 +539,39 @@ class Natives:
         self._left_behind[record.pid, record.start_ticks] = process
         try:
             process.orders_fd, process.reports_fd = processes.open_pipes(record.pid, record.held)
+            # First who reads reports, then which loggers there are: none ends in between.
+            if not descriptors.claim(process.reports_fd):
+                folders.close(process.reports_fd)
+                process.reports_fd = -1
+                self._look_at(process)
             process.pipes = processes.pipes(record.pid)
-            self._hear(process.reports_fd, process)
+            if process.reports_fd >= 0:
+                self._hear(process.reports_fd, process)
         except OSError:
             # Nobody hears its reports, nor can tell it anything: see `look_after`.
             self._mute.append(process)
         return process
+
+    def _look_at(self, process: LoggerProcess) -> None:
+        """Somebody else hears it. Raises OSError."""
+        self._unheard.append(process)
+        # At once: there may be no clock yet (`take_over`).
+        self.look_again_mono_s = -math.inf
+        self._ends.nudge()
+
+    def look_at_unheard(self) -> list[tuple[Hosted, int | None]]:
+        """Whose end somebody else has heard: they are no longer where they were."""
+        now_mono_s = trio.current_time()
+        if now_mono_s < self.look_again_mono_s:
+            return []
+        gone: list[tuple[Hosted, int | None]] = []
+        for process in self._unheard:
+            for name in [name for name in process.loggers if not process.still_has(name)]:
+                hosted = process.loggers.pop(name)
+                hosted.native, hosted.native_id = None, 0
+                gone.append((hosted, None))
+        self.look_again_mono_s = now_mono_s + LOOK_AT_UNHEARD_S if self._unheard else math.inf
+        return gone
 
     def look_after(self) -> None:
         """From time to time, when all that can be was adopted: until somebody else holds their log pipes, who
@@ -564,6 +622,9 @@ class Natives:
                 self._children[process.pid] = process
             if process.reports_fd >= 0:
                 self._hear(process.reports_fd, process)
+            elif process.orders_fd >= 0:
+                process.pipes = processes.pipes(process.pid)
+                self._look_at(process)
 
     def go_on(self, hosted: Hosted) -> None:
         """With a logger that was handed over."""

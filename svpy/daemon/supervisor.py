@@ -200,7 +200,10 @@ class Supervisor:
         loop = self.loops.join(b"adopted", self._ends.nudge)
         while True:
             loop.turn()
-            await trio.lowlevel.wait_readable(self._ends.fd)
+            with trio.move_on_at(self.natives.look_again_mono_s):
+                await trio.lowlevel.wait_readable(self._ends.fd)
+            if unheard := self.natives.look_at_unheard():
+                self._tell_ends(unheard)
             for pidfd in self._ends.ready():
                 hosted = self._by_pidfd.pop(pidfd, None)
                 if hosted is None:

@@ -81,6 +81,28 @@ def pipe_that_does_not_block() -> tuple[int, int]:
     return os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
 
+def claim(fd: int) -> bool:
+    """Whether nobody else has claimed what this descriptor leads to (flock(2)). We have then, until all that
+    was made from it by dup, fork or SCM_RIGHTS is closed."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def claimed(reading_fd: int) -> int:
+    """A reading end of a pipe, opened anew and claimed, in the place of one that others may have, too; that
+    itself where that can't be done."""
+    try:
+        fd = os.open(b"/proc/self/fd/%d" % reading_fd, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return reading_fd
+    os.close(reading_fd)
+    claim(fd)
+    return fd
+
+
 def has_reader(writing_fd: int) -> bool:
     """Whether anyone still has the reading end of a pipe or fifo open."""
     return not _polled(writing_fd) & select.POLLERR

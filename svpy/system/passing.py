@@ -3,7 +3,9 @@
 Rules of this module:
 
 - a message is whole or not there, and its end is seen: nothing at all is the end of them;
-- descriptors that arrive are close-on-exec from the beginning.
+- descriptors that arrive are close-on-exec from the beginning;
+- what arrives without some of its descriptors, because whoever receives it may have no more of them, arrives
+  without any: it is known what was asked for, and that it cannot be done.
 """
 
 import errno
@@ -47,9 +49,10 @@ class Channel:
         self._socket.sendmsg([data], with_them, MSG_NOSIGNAL)
 
     def receive(self) -> tuple[bytes, list[int]]:
-        """The next message and its descriptors; nothing when the other end is closed.
+        """The next message and its descriptors, none of them if it could not have all; nothing when the
+        other end is closed.
 
-        Raises OSError (EAGAIN, ECONNRESET; EMSGSIZE: it, or what came with it, was cut off)."""
+        Raises OSError (EAGAIN, ECONNRESET; EMSGSIZE: it was cut off)."""
         data, with_it, flags, _ = self._socket.recvmsg(
             MOST_BYTES, CMSG_SPACE(_MOST_FDS * _FD_BYTES), MSG_CMSG_CLOEXEC
         )
@@ -62,6 +65,8 @@ class Channel:
         if flags & (MSG_TRUNC | MSG_CTRUNC):
             for fd in fds:
                 os.close(fd)
+            fds = []
+        if flags & MSG_TRUNC:
             raise OSError(errno.EMSGSIZE, "cut off")
         return data, fds
 

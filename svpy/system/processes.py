@@ -198,6 +198,16 @@ def pipes(pid: int) -> dict[int, int]:
     return found
 
 
+def has_pipe(pid: int, number: int, inode: int) -> bool:
+    """Whether a process has that pipe open under that number; also where that cannot be known."""
+    try:
+        return os.readlink(b"/proc/%d/fd/%d" % (pid, number)) == b"pipe:[%d]" % inode
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def open_pipes(pid: int, held: tuple[int, int]) -> tuple[int, int]:
     """Our own ends of two pipes that a process holds under these numbers: one to write to, one to read from.
     They do not block. Raises OSError (ENXIO: it has something else there)."""

@@ -9,7 +9,7 @@ import pytest
 from support.scripts import LOGGERS, NOT_UNDERSTOOD, UNDERSTOOD
 
 from svpy.core.catalogue import CHAIN_LOADERS
-from svpy.core.nativerun import MOST_BYTES, Chain, chain, understood
+from svpy.core.nativerun import MOST_BYTES, Chain, chain, search_path, understood
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 
@@ -144,3 +144,26 @@ def test_every_chain_loader_but_fghack_may_lead_to_multilog() -> None:
     for tool in CHAIN_LOADERS:
         found = chain((tool, *words.get(tool, (b"word",)), b"multilog"))
         assert (found is None) == (tool == b"fghack")
+
+
+@pytest.mark.parametrize(
+    ("environ", "path"),
+    [
+        ([b"A=b", b"PATH=/usr/bin:/bin", b"C="], b"/usr/bin:/bin"),
+        ([b"PATH=/"], b"/"),
+        ([], None),
+        ([b"APATH=/bin"], None),
+        ([b"PATH="], None),
+        ([b"PATH=/bin:"], None),
+        ([b"PATH=:/bin"], None),
+        ([b"PATH=/bin::/usr/bin"], None),
+        ([b"PATH=bin:/usr/bin"], None),
+        ([b"PATH=.:/usr/bin"], None),
+        ([b"PATH=~/bin:/usr/bin"], None),
+        ([b"PATH=/bin/~:/usr/bin"], None),
+        ([b"PATH=/opt/50%:/usr/bin"], None),
+        ([b"PATH=/bin", b"PATH=/usr/bin"], None),
+    ],
+)
+def test_a_path_that_means_the_same_to_everyone(environ: list[bytes], path: bytes | None) -> None:
+    assert search_path(environ) == path

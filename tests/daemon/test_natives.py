@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import random
+import resource
 import shutil
 import signal
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.natives import LOG, Natives, children, cmdline, comm, counts, nothing_is_lost, template
-from support.processes import eventually, run
+from support.processes import PATH, eventually, run
 from support.services import Daemon, alive, descriptors, script, stopped
 
 from svpy.core import nativewire, record
@@ -139,6 +140,32 @@ def test_another_multilog_that_comes_first_is_executed(natives: Natives) -> None
     with natives.svscan(env={"PATH": f"{first}:{os.environ['PATH']}:{natives.bin}"}) as daemon:
         daemon.line(b"other")
         assert natives.how("a/log") == "executed"
+        assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("more", [{}, {"PATH": f"{PATH}:"}, {"PATH": f"{PATH}:~/bin"}])
+def test_a_path_that_is_not_the_same_to_every_shell_is_left_to_it(
+    natives: Natives, more: dict[str, str]
+) -> None:
+    natives.make("a", log=f"exec {natives.bin}/multilog ./main")
+    with natives.svscan(env=more) as daemon:
+        natives.up("a/log")
+        assert natives.how("a/log") == "executed" and not template(daemon.pid)
+        assert daemon.stop() == 0
+
+
+def test_a_closed_stdout_is_closed_to_them_too(natives: Natives) -> None:
+    """Nothing can be made like it: sh ends, as ever. Who leaves stderr alone does not care."""
+    folder = natives.prepare("a", log=f"exec 2>&1\n{LOG}")
+    script(folder / "log/notify", "echo $1 $2 $4 >>told")
+    folder.rename(natives.folder / "a")
+    natives.make("b", log=LOG)
+    with Daemon("sh", "-c", f"exec {natives.bin}/svscan --native {natives.folder} >&-") as daemon:
+        pid = natives.up("b/log")
+        assert natives.how("b/log") == "native"
+        assert os.readlink(f"/proc/{pid}/fd/1") == "/", "its place is held by what cannot be written to"
+        told = natives.folder / "a/log/told"
+        eventually(lambda: told.exists() and "run exit 2\n" in told.read_text())
         assert daemon.stop() == 0
 
 
@@ -293,6 +320,44 @@ def test_a_template_that_cannot_begin_is_said_once(natives: Natives) -> None:
     assert said.count(b"unable to run loggers natively: connection reset") == said.count(b"\n") == 1, said
 
 
+def test_a_template_without_descriptors_says_so(natives: Natives, three: tuple[Daemon, list[str]]) -> None:
+    daemon, names = three
+    pid = natives.pid(names[0])
+    of_it = template(daemon.pid)
+    limits = resource.prlimit(of_it, resource.RLIMIT_NOFILE)
+    resource.prlimit(of_it, resource.RLIMIT_NOFILE, (len(descriptors(of_it)) + 3, limits[1]))
+    os.kill(pid, signal.SIGKILL)
+    up_again(natives, names, since=pid)
+    daemon.line(b"unable to run loggers natively: process cannot open more files; they are executed")
+    assert {natives.how(name) for name in names} == {"executed"}
+    resource.prlimit(of_it, resource.RLIMIT_NOFILE, limits)
+    natives.svc("-t", *names)
+    eventually(lambda: [natives.how(name) for name in names] == ["native"] * 3)
+    assert template(daemon.pid) == of_it
+    assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("which", [1, 2], ids=["first", "second"])
+def test_a_fork_that_fails_costs_that_start(natives: Natives, which: int) -> None:
+    natives.install(
+        "svpy",
+        "import os\nreal, forks = os.fork, []\n"
+        "def fork():\n forks.append(1)\n"
+        f" if len(forks) == {which}: raise BlockingIOError(11, 'EAGAIN')\n"
+        " return real()\n"
+        "os.fork = fork\n",
+    )
+    names = natives.pairs(1)
+    with natives.svscan() as daemon:
+        natives.all_up(names)
+        daemon.line(b"unable to run loggers natively: temporary failure; they are executed")
+        assert natives.how(names[0]) == "executed"
+        if which == 1:
+            natives.svc("-t", *names)
+            eventually(lambda: natives.how(names[0]) == "native")
+        assert daemon.stop() == 0
+
+
 def test_a_template_of_another_version_is_not_used(natives: Natives) -> None:
     natives.install("svpy", "import svpy; svpy.__version__ = '0'")
     names = natives.pairs(1)
@@ -393,6 +458,46 @@ def test_each_account_has_a_process_of_its_own(natives: Natives) -> None:
             assert f"Groups:\t{entry.pw_gid} \n" in text
         assert daemon.stop() == 0
         assert daemon.said + daemon.rest() == b""
+
+
+@NEEDS_ROOT
+def test_who_does_not_stand_in_the_file_of_accounts_shares_nothing(natives: Natives) -> None:
+    """Whoever that is elsewhere may change, and is looked up at each start."""
+    for name in ("a", "b"):
+        folder = natives.prepare(name, log="exec setuidgid 65534:65534 multilog ./main")
+        (folder / "log/main").mkdir()
+        os.chown(folder / "log/main", 65534, 65534)
+        folder.rename(natives.folder / name)
+    with natives.svscan() as daemon:
+        pids = natives.all_up(["a/log", "b/log"])
+        assert len({*pids}) == 2
+        assert [natives.how(name) for name in ("a/log", "b/log")] == ["native"] * 2
+        assert all("Uid:\t65534\t" in Path(f"/proc/{pid}/status").read_text() for pid in pids)
+        assert daemon.stop() == 0
+
+
+@NEEDS_ROOT
+def test_an_account_that_was_removed_is_noticed_at_the_next_start(natives: Natives) -> None:
+    """Those that run are left alone; one of that name that comes later is another."""
+    accounts = natives.bin.parent / "accounts"
+    accounts.write_text("root:x:0:0::/:/bin/sh\nlogs:x:4242:4242::/:/bin/sh\n")
+    for name in ("a", "b"):
+        folder = natives.prepare(name, log="exec setuidgid logs multilog ./main")
+        (folder / "log/main").mkdir()
+        os.chown(folder / "log/main", 4242, 4242)
+        folder.rename(natives.folder / name)
+    shell = f"mount --bind {accounts} /etc/passwd && exec {natives.bin}/svscan --native {natives.folder}"
+    with Daemon("unshare", "--mount", "sh", "-c", shell) as daemon:
+        (pid,) = {*natives.all_up(["a/log", "b/log"])}
+        accounts.write_text("root:x:0:0::/:/bin/sh\n")
+        natives.svc("-t", "a/log")
+        assert daemon.line(b"setuidgid") == b"setuidgid: fatal: unknown account logs"
+        accounts.write_text("root:x:0:0::/:/bin/sh\nlogs:x:4242:4343::/:/bin/sh\n")
+        other = natives.up("a/log", since=pid)
+        eventually(lambda: "\nGid:\t4343\t" in Path(f"/proc/{natives.up('a/log')}/status").read_text())
+        assert natives.pid("b/log") == pid != other
+        assert [natives.how(name) for name in ("a/log", "b/log")] == ["native"] * 2
+        assert daemon.stop() == 0
 
 
 def test_an_unknown_account_is_said_as_ever_and_tried_again(natives: Natives) -> None:
@@ -563,6 +668,73 @@ def test_a_process_that_may_not_be_looked_into_is_replaced(natives: Natives) -> 
             assert daemon.stop() == 0
         for name in names:
             nothing_is_lost((natives.folder / name).parent)
+
+
+def linked(natives: Natives, name: str, *names: str) -> Path:
+    """Another folder of services, with links to some."""
+    folder = natives.folder.with_name(name)
+    folder.mkdir()
+    for each in names:
+        (folder / each).symlink_to(natives.folder / each)
+    return folder
+
+
+@pytest.mark.parametrize("second", ["svscan", "supervise"])
+def test_who_takes_over_one_of_several_takes_nothing_from_the_others(natives: Natives, second: str) -> None:
+    """Reports are read by one; the other one sees what has ended."""
+    names = natives.pairs(3, run=counts())
+    with ExitStack() as hosts:
+        first = hosts.enter_context(natives.svscan())
+        pid = natives.all_up(names)[0]
+        killed(first)
+        if second == "supervise":
+            hosts.enter_context(Daemon(natives.bin / "supervise", natives.folder / "s0/log"))
+        else:
+            hosts.enter_context(Daemon(natives.bin / "svscan", "--native", linked(natives, "one", "s0")))
+        taken(names[:1], natives)
+        daemon = hosts.enter_context(
+            Daemon(natives.bin / "svscan", "--native", linked(natives, "two", "s1", "s2"))
+        )
+        taken(names, natives)
+        assert {natives.pid(name) for name in names} == {pid}
+        natives.svc("-p", names[2])
+        # Each says that it has ended; none is missed, whoever has read it.
+        natives.svc("-t", names[1])
+        other = natives.up(names[1], since=pid)
+        assert natives.how(names[1]) == "native"
+        natives.svc("-t", names[0])
+        assert natives.up(names[0], since=pid) != other
+        assert natives.pid(names[2]) == pid
+        natives.upgraded(natives.folder.with_name("two"))
+        natives.svc("-c", names[2])
+        natives.svc("-t", names[2])
+        natives.up(names[2], since=pid)
+        eventually(lambda: not alive(pid), "it has no logger any more")
+        assert daemon.stop() == 0
+    for name in names[1:]:
+        nothing_is_lost((natives.folder / name).parent)
+
+
+def test_a_log_pipe_is_got_back_from_a_process_with_very_many(natives: Natives) -> None:
+    names = natives.pairs(3)
+    with natives.svscan() as first:
+        pid = natives.all_up(names)[0]
+        services = [natives.pid(name[:-4]) for name in names]
+        # One that reads would see that nobody can write any more.
+        natives.svc("-p", *names)
+        killed(first)
+        pipes = [os.readlink(f"/proc/{service}/fd/1") for service in services]
+        for service in services:
+            ended(service)
+        natives.install("svscan", "import svpy.system.processes as p\np.MOST_LOOKED_AT = 1")
+        with natives.svscan() as daemon:
+            again = [
+                natives.up(name[:-4], since=service) for name, service in zip(names, services, strict=True)
+            ]
+            assert [os.readlink(f"/proc/{service}/fd/1") for service in again] == pipes
+            assert {natives.pid(name) for name in names} == {pid}
+            natives.svc("-c", *names)
+            assert daemon.stop() == 0
 
 
 def test_upgrades_change_no_pid_and_lose_no_line(natives: Natives) -> None:

@@ -34,10 +34,12 @@ class Natives(Services):
             (self.bin / os.fsdecode(name)).symlink_to(BIN / os.fsdecode(name))
         self.install("svscan")
         is_there = importlib.util.find_spec("svpy.native.loggers") is not None
-        self.install("svpy", "" if is_there else _LOADED)
+        self._first = "" if is_there else _LOADED
+        self.install("svpy")
 
     def install(self, name: str, first: str = "") -> None:
         """A command that does `first`, Python's words, and then what it does."""
+        first = self._first + first if name == "svpy" else first
         before, word, after = (BIN / name).read_text().partition("from svpy.")
         new = self.bin / "new"
         new.write_text(f"{before}import sys\n{first}\n{word}{after}")
@@ -57,8 +59,8 @@ class Natives(Services):
     def all_up(self, names: list[str]) -> list[int]:
         return [self.up(name) for name in names]
 
-    def upgraded(self) -> None:
-        done = run("svpy", "upgrade", self.folder)
+    def upgraded(self, folder: Path | None = None) -> None:
+        done = run("svpy", "upgrade", folder or self.folder)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
     def how(self, name: str) -> str:

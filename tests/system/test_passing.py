@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 
 import pytest
 
+from svpy.system import passing
 from svpy.system.passing import channels
 
 
@@ -43,12 +45,41 @@ def test_ours_never_waits_and_is_told_when_nobody_is_there() -> None:
     ours.close()
 
 
-def test_what_is_cut_off_is_an_error_and_leaves_no_descriptor() -> None:
+def test_a_message_that_is_too_long_is_an_error_and_leaves_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ours, theirs = channels()
     before = len(os.listdir("/proc/self/fd"))
-    ours.send(b"too many", [0] * 40)
+    monkeypatch.setattr(passing, "MOST_BYTES", 4)
+    ours.send(b"12345", [0])
     with pytest.raises(OSError, match="cut off"):
         theirs.receive()
     assert len(os.listdir("/proc/self/fd")) == before
     ours.close()
     theirs.close()
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_what_cannot_have_all_its_descriptors_comes_without_any(room: int) -> None:
+    """Then whoever asked can be answered that it cannot be done."""
+    ours, theirs = channels()
+    held = [os.dup(0) for _ in range(room)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    ours.send(b"three", [0, 0, 0])
+    ours.send(b"none")
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    filled = [os.dup(0) for _ in range(highest)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(filled) + 1, hard))
+    try:
+        for fd in held:
+            os.close(fd)
+        assert theirs.receive() == (b"three", [])
+        for _ in held:
+            assert os.dup(0) in held, "they are free"
+        assert theirs.receive() == (b"none", [])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in (*held, *filled):
+            os.close(fd)
+        ours.close()
+        theirs.close()
