@@ -20,6 +20,7 @@ BENCH = Path(__file__).parent.parent / "bench"
 ELSEWHERE = {b"readproctitle", b"svscanboot"}
 """They stay, or become another."""
 
+FLOOR = rb"\| (\S.*) \| ([\d,]+) \|\n"
 EXECUTED = "svpy --no-native"
 
 alone = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
@@ -43,6 +44,16 @@ def test_each_as_pid_1_is_measured() -> None:
     rows = re.findall(row, done.stdout, re.M)
     assert {b"svpy", b"C svscan"} <= {*rows}
     assert re.search(rb"^\| 5 \| [\d.,]+ \| [\d.,]+ \| [\d.,]+ \|$", done.stdout, re.M)
+
+
+@alone
+def test_what_a_process_costs_is_measured() -> None:
+    done = run("/usr/bin/python3", BENCH / "floors", BIN, env=environment(RUNS="1", STARTS="3"))
+    assert (done.returncode, done.stderr) == (0, b"")
+    kb = {name: float(found.replace(b",", b"")) for name, found in re.findall(FLOOR, done.stdout)}
+    assert kb[b"sleep"] < kb[b"interpreter"] < kb[b"interpreter with multilog"]
+    assert kb[b"interpreter with multilog"] + 2000 < kb[b"interpreter with svscan"]
+    assert len(re.findall(rb"^\|.*sh" + rb" \| [\d.,]+" * 4, done.stdout, re.M)) == 2
 
 
 @pytest.fixture(scope="module")
