@@ -11,6 +11,8 @@ Rules of this module (https://cr.yp.to/daemontools/multilog.html, multilog.c):
   `@LABEL.u`. `state` begins anew;
 - a file gets its new name by link and unlink: two links mean that only the unlink is left to do;
 - there are fewer than `keep` files with labels, the oldest go first;
+- every MB of `current` is begun to be written to the disk when it is there: at its end, when nothing else is
+  done until it is safe, little is left to wait for;
 - `current` never grows beyond its size; within 2000 bytes of it the first end of a line closes it, so a
   line is split only if 2000 bytes have none;
 - what fails is said, and tried again after a pause. It is not given up: the data is nowhere else.
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 FATAL = b"multilog: fatal: "
 WARNING = b"multilog: warning: "
 ROTATE_WITHIN_BYTES = 2000
+WRITEBACK_BYTES = 1 << 20
 IN_USE_MODE = 0o644
 SAFE_MODE = 0o744
 _SAFE_BIT = 0o100
@@ -51,19 +54,19 @@ UNFINISHED = b".u"
 class LogFolder:
     """One log folder: what has to be done to open, fill, rotate and close it.
 
-    `filled_bytes` are in `current`. A block that is shorter than `room_bytes` may be written to it without
-    any steps, if what was written is then counted there."""
+    `filled_bytes` are in `current`. A block that leaves them below `steps_from_bytes` may be written to it
+    without any steps, if what was written is then counted there."""
 
-    __slots__ = ("_plan", "filled_bytes")
+    __slots__ = ("_begun_bytes", "_plan", "filled_bytes", "steps_from_bytes")
 
     def __init__(self, folder: Folder) -> None:
         self._plan = folder
-        self.filled_bytes = 0
+        self._is_filled(0)
 
-    @property
-    def room_bytes(self) -> int:
-        """How much `current` takes before the end of a line closes it."""
-        return self._plan.size_bytes - ROTATE_WITHIN_BYTES - self.filled_bytes
+    def _is_filled(self, size_bytes: int) -> None:
+        """There is a `current` of this size, all of which is on its way to the disk or safe there."""
+        self.filled_bytes = self._begun_bytes = size_bytes
+        self.steps_from_bytes = min(self._plan.size_bytes - ROTATE_WITHIN_BYTES, size_bytes + WRITEBACK_BYTES)
 
     def open(self) -> "Steps":
         """Open and lock it, put right what a crash left, and have a `current` to write to."""
@@ -73,10 +76,10 @@ class LogFolder:
         found = yield "look", (CURRENT,), FATAL + b"unable to stat " + path + b"/current"
         if found and found.mode & _SAFE_BIT:
             yield "open_current", (), FATAL + b"unable to append to " + path + b"/current"
-            self.filled_bytes = found.size_bytes
+            self._is_filled(found.size_bytes)
         else:
             yield from self._recover()
-            self.filled_bytes = 0
+            self._is_filled(0)
         yield "set_current_mode", (IN_USE_MODE,), FATAL + b"unable to set mode of " + path + b"/current"
 
     def _recover(self) -> "Steps":
@@ -114,12 +117,15 @@ class LogFolder:
             self.filled_bytes += written
             if self.filled_bytes >= self._plan.size_bytes - ROTATE_WITHIN_BYTES and block[at - 1] == 10:
                 yield from self.rotate()
+            elif self.filled_bytes >= self._begun_bytes + WRITEBACK_BYTES:
+                yield "write_back", (self._begun_bytes, self.filled_bytes), b""
+                self._is_filled(self.filled_bytes)
 
     def _stretch_bytes(self, block: bytes, at: int) -> int:
         """How much of `block` from `at` on goes into `current` before it may have to be rotated."""
-        if len(block) - at < self.room_bytes:
-            return len(block) - at
         left = self._plan.size_bytes - self.filled_bytes
+        if len(block) - at < left - ROTATE_WITHIN_BYTES:
+            return len(block) - at
         # A newline that brings the file to exactly size - 2000 counts already.
         newline = block.find(b"\n", at + max(0, left - ROTATE_WITHIN_BYTES - 1), at + left)
         return newline + 1 - at if newline >= 0 else min(left, len(block) - at)
@@ -134,7 +140,7 @@ class LogFolder:
             WARNING + b"unable to rename current to previous in directory " + path + b", pausing",
         )
         yield "open_current", (), self._warning(b"unable to create ", b"/current")
-        self.filled_bytes = 0
+        self._is_filled(0)
         yield "set_current_mode", (IN_USE_MODE,), self._warning(b"unable to set mode of ", b"/current")
         yield "set_previous_mode", (SAFE_MODE,), self._warning(b"unable to set mode of ", b"/previous")
         if self._plan.processor is None:

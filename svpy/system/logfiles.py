@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import Any, TypeAlias
 
-    from svpy.core.logfolder import Steps
+    from svpy.core.logfolder import LogFolder, Steps
 
     Waits: TypeAlias = Generator["int | Pause | Child", Any, None]
     """What has to be waited for, one after the other, and what is answered to each: an int asks for so many
     bytes of input at most, its answer are these, nothing at the end, or None if there may be none yet."""
 
 PAUSE_S = 5.0
+LINUX_WRITES_BACK_S = 5.0
+"""How often it begins to, of what has been there for a while: vm.dirty_writeback_centisecs."""
+
 _OWN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OWN
 _EMPTY = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | _OWN
@@ -110,6 +113,7 @@ class LogFiles:
     """A log folder on disk: one method for each step of core's LogFolder. All raise OSError."""
 
     __slots__ = (
+        "_begun_mono",
         "_current_fd",
         "_environ",
         "_folder_fd",
@@ -128,6 +132,7 @@ class LogFiles:
         self._start_fd = start_fd
         self._environ = environ
         self.now_ns = clock_ns
+        self._begun_mono = 0.0
         self._folder_fd = self._lock_fd = self._current_fd = self._previous_fd = self._other_fd = -1
 
     def open(self, path: bytes) -> None:
@@ -176,12 +181,32 @@ class LogFiles:
                 return None
             raise
 
-    def write_now(self, data: bytes) -> int:
-        """How much of `data` was written; nothing if that failed, which `write` would tell."""
+    def write_now(self, folder: "LogFolder", block: bytes) -> bytes:
+        """Write what needs no steps of its folder's. Returns what is left for these, which also tell what did
+        not go well."""
+        if folder.filled_bytes + len(block) >= folder.steps_from_bytes:
+            return block
         try:
-            return os.write(self._current_fd, data)
+            written = os.write(self._current_fd, block)
         except OSError:
-            return 0
+            return block
+        folder.filled_bytes += written
+        return block[written:]
+
+    def write_back(self, begin: int, end: int) -> None:
+        """Have Linux begin to write what is there from `begin` up to `end`, and do not wait for it.
+
+        That is the first thing DONTNEED does. The second is to take from the cache what is on the disk
+        already, from under whoever reads the end of the file: what has only been begun is not, and what came
+        so slowly that Linux has written it by itself is left alone here. sync_file_range(2), which does
+        the first alone, Python does not have. No more than a hint: what it fails to do, fsync does."""
+        before, self._begun_mono = self._begun_mono, time.monotonic()
+        if self._begun_mono - before > LINUX_WRITES_BACK_S:
+            return
+        try:
+            os.posix_fadvise(self._current_fd, begin, end - begin, os.POSIX_FADV_DONTNEED)
+        except OSError:
+            pass
 
     def enter(self) -> None:
         os.fchdir(self._folder_fd)

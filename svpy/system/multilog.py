@@ -79,8 +79,17 @@ class Multilog:
             if not data:
                 yield from self._put(sorter.end())
                 break
-            yield from self._put(sorter.feed(data, label(clock_ns())))
-            data = None
+            stamp = label(clock_ns())
+            line = sorter.line(data, stamp)
+            if line:
+                # What trickles in comes this way, and there Python's own work counts most.
+                folder, its = self._folders[0]
+                line = its.write_now(folder, line)
+                if line:
+                    yield from carry_out(folder.append(line), its)
+            else:
+                yield from self._put(sorter.feed(data, stamp))
+            del data, line
         for folder, its in self._folders:
             yield from carry_out(folder.close(), its)
 
@@ -115,14 +124,8 @@ class Multilog:
                 yield Pause(trouble)
         for number, block in output.blocks:
             folder, files = self._folders[number]
-            if len(block) < folder.room_bytes:
-                # Most of the time there is nothing to it. What did not go well is told by the steps.
-                written = files.write_now(block)
-                folder.filled_bytes += written
-                if written == len(block):
-                    continue
-                block = block[written:]
-            yield from carry_out(folder.append(block), files)
+            if rest := files.write_now(folder, block):
+                yield from carry_out(folder.append(rest), files)
 
     def _rotate(self) -> "Waits":
         for folder, files in self._folders:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svpy.core.logfolder import LogFolder, oldest_surplus
+from svpy.core.logfolder import WRITEBACK_BYTES, LogFolder, oldest_surplus
 from svpy.core.logscript import Folder
 from svpy.core.tai import label
 
@@ -40,15 +40,23 @@ def walk(steps: Steps, answers: dict[str, list[Any]] | None = None) -> list[str]
             what, arguments, _ = steps.send(result)
         except StopIteration:
             return walked
-        shown = [
-            f"{x:o}" if "mode" in what else x.decode() if isinstance(x, bytes) else str(len(x))
-            for x in arguments
-        ]
-        walked.append(" ".join([what, *shown]))
+        walked.append(" ".join([what, *(shown(what, argument) for argument in arguments)]))
         if queues.get(what):
             result = queues[what].pop(0)
         else:
             result = len(arguments[0]) if what == "write" else standard.get(what)
+
+
+def shown(what: str, argument: Any) -> str:
+    if isinstance(argument, memoryview):
+        return str(argument.nbytes)
+    return (
+        argument.decode()
+        if isinstance(argument, bytes)
+        else f"{argument:o}"
+        if "mode" in what
+        else str(argument)
+    )
 
 
 ROTATED = [
@@ -138,6 +146,32 @@ def test_a_file_that_may_not_grow_is_rotated() -> None:
     walked = walk(one.append(b"x" * 100), {"write": [40, None, 60]})
     assert walked == ["write 100", "write 60", pause, *ROTATED, *kept("previous", "s"), "write 60"]
     assert walk(folder().append(b"x"), {"write": [None, 1]}) == ["write 1", pause, "write 1"]
+
+
+def test_each_megabyte_is_begun_to_be_written() -> None:
+    one, third = folder(size_bytes=3_201_000), b"x" * 399_999 + b"\n"
+    walked = [walk(one.append(third)) for _ in range(8)]
+    begun = [["write 400000", f"write_back {begin} {begin + 1_200_000}"] for begin in (0, 1_200_000)]
+    assert walked[2::3] == begun
+    assert walked[7][:1] == ["write 400000"] and walked[7][1:6] == ROTATED
+    walk(one.append(third), {"write": [400_000]})
+    assert (one.filled_bytes, one.steps_from_bytes) == (400_000, WRITEBACK_BYTES)
+    assert walk(one.append(third * 2)) == ["write 800000", "write_back 0 1200000"]
+
+
+def test_what_an_earlier_multilog_wrote_is_not_begun_again() -> None:
+    one = folder(size_bytes=16 << 20)
+    walk(one.open(), {"look": [File(0o744, 5_000_000)]})
+    assert walk(one.append(b"x" * (WRITEBACK_BYTES - 1))) == [f"write {WRITEBACK_BYTES - 1}"]
+    assert walk(one.append(b"x")) == ["write 1", f"write_back 5000000 {5_000_000 + WRITEBACK_BYTES}"]
+
+
+@given(st.integers(4096, 16 << 20), st.integers(0, 16 << 20), st.integers(1, 1 << 20))
+def test_what_needs_no_steps_is_but_written(size_bytes: int, filled_bytes: int, length: int) -> None:
+    one = folder(size_bytes=size_bytes)
+    walk(one.open(), {"look": [File(0o744, filled_bytes)]})
+    if filled_bytes + length < one.steps_from_bytes:
+        assert walk(one.append(b"\n" * length)) == [f"write {length}"]
 
 
 def test_what_each_step_says_when_it_fails() -> None:

@@ -63,7 +63,8 @@ def sorted_by(words: list[bytes], reads: list[bytes], label: bytes = LABEL) -> W
     script = Script(words)
     sorter, written = Sorter(script), Written(script)
     for data in reads:
-        written.add(sorter.feed(data, label))
+        line = sorter.line(data, label)
+        written.add(Output(b"", [], [(0, line)]) if line else sorter.feed(data, label))
     written.add(sorter.end())
     return written
 
@@ -109,6 +110,17 @@ def test_any_split_into_reads_gives_the_same(words: list[bytes], data: bytes, cu
 def test_byte_by_byte(words: list[bytes]) -> None:
     data = b"a\n\nbb" + b"a" * 1200 + b"\n" + b"b" * 1000 + b"\n" + b"c" * 999 + b"\nend"
     assert sorted_by(words, [data[i : i + 1] for i in range(len(data))]) == by_the_rules(words, data)
+
+
+def test_a_line_alone_goes_to_an_only_folder_as_it_is() -> None:
+    sorter = Sorter(Script([b"t", b"./d"]))
+    assert sorter.line(b"a\n", b"@1") == b"@1 a\n"
+    assert Sorter(Script([b"./d"])).line(b"\n", b"@1") == b"\n"
+    assert not any(sorter.line(data, b"@1") for data in (b"a\nb\n", b"a", b"a\nb"))
+    sorter.feed(b"a", b"@1")
+    assert not sorter.line(b"b\n", b"@2")
+    for words in ([b"./a", b"./b"], [b"-*", b"./d"], [b"./d", b"e"], [b"./d", b"=s"], [b"=s"], []):
+        assert not Sorter(Script(words)).line(b"a\n", b"@1")
 
 
 def test_a_line_has_the_label_of_the_read_that_began_it() -> None:

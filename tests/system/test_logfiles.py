@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -255,6 +256,27 @@ def test_names_of_one_nanosecond(tmp_path: Path) -> None:
     assert disk.content() == b"0\n1\n2\n3\n4\n"
     names = sorted(path.name for path in (tmp_path / "d").iterdir() if path.name.startswith("@"))
     assert names == [label(1_700_000_000_999_999_998 + more).decode() + ".s" for more in range(5)]
+    disk.end()
+
+
+def test_what_comes_fast_is_begun_to_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes slowly Linux has written by itself: to be told to would drop it from the cache."""
+    disk, told = Disk(tmp_path, None), []
+    advise = os.posix_fadvise
+
+    def listening(fd: int, begin: int, length: int, advice: int) -> None:
+        told.append((begin, length))
+        advise(fd, begin, length, advice)
+
+    monkeypatch.setattr(os, "posix_fadvise", listening)
+    disk.folder = LogFolder(Folder(b"./d", 0, 1 << 24, 10, None))
+    for at in (1000, 1001, 1002, 1007.1, 1008):
+        monkeypatch.setattr(time, "monotonic", lambda at=at: at)
+        do(disk, b"x" * (1 << 20))
+    assert told == [(number << 20, 1 << 20) for number in (1, 2, 4)]
+    monkeypatch.setattr(os, "posix_fadvise", lambda *_: os.close(-1))
+    do(disk, b"x" * (1 << 20))
+    assert disk.content() == b"x" * (6 << 20)
     disk.end()
 
 
