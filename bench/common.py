@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,12 +37,19 @@ def script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def show(title: str, rows: Mapping[str, Mapping[str, object]], columns: Sequence[str]) -> None:
-    print(f"| {title} |", *(f"{what} |" for what in columns))
-    print("|" + " --- |" * (len(columns) + 1))
+def table(title: str, rows: Mapping[str, Mapping[str, object]], columns: Sequence[str]) -> str:
+    lines = [
+        " ".join([f"| {title} |", *(f"{what} |" for what in columns)]),
+        "|" + " --- |" * (len(columns) + 1),
+    ]
     for name, row in rows.items():
-        print(f"| {name} |", *(f"{rounded(row[what])} |" if what in row else "|" for what in columns))
-    sys.stdout.flush()
+        cells = (f"{rounded(row[what])} |" if what in row else "|" for what in columns)
+        lines.append(" ".join([f"| {name} |", *cells]))
+    return "\n".join(lines)
+
+
+def show(title: str, rows: Mapping[str, Mapping[str, object]], columns: Sequence[str]) -> None:
+    print(table(title, rows, columns), flush=True)
 
 
 def rounded(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from support.processes import BIN, environment, run
 from svpy.core.catalogue import COMMANDS, DAEMONS
 from svpy.core.svscanwords import PLAIN
 
-BENCH = Path(__file__).parent.parent / "bench"
+ROOT = Path(__file__).parent.parent
+BENCH = ROOT / "bench"
+FIGURES = ROOT / "docs/figures.json"
 ELSEWHERE = {b"readproctitle", b"svscanboot"}
 """They stay, or become another."""
 
@@ -57,11 +60,16 @@ def test_what_a_process_costs_is_measured() -> None:
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("compare") / "figures.json"
     done = run("/usr/bin/python3", BENCH / "compare", "--small", "--json", found, BIN, PEERS, timeout=240)
     assert done.returncode == 0, done.stderr
-    return json.loads(found.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def compared(figures: Path) -> Any:
+    return json.loads(figures.read_text())
 
 
 @alone
@@ -86,3 +94,30 @@ class TestCompared:
         assert figures["descriptors for a pair"]["svpy"][0] < 27
         [few_mb], [many_mb] = (figures[f"memory of {pairs} pairs, MB"]["svpy"] for pairs in (4, 12))
         assert (many_mb - few_mb) / (12 - 4) < (0.2 if PLAIN.native else 6)
+
+    def test_pages_say_what_was_measured(self, figures: Path, tmp_path: Path) -> None:
+        page = tmp_path / "page.md"
+        page.write_text(
+            "before\n<!-- goals -->\nstale\n<!-- end -->\n\n<!-- figures -->\n<!-- end -->\nafter\n"
+        )
+        assert table(figures, page, "--check").returncode == 1
+        assert table(figures, page).returncode == 0
+        said = page.read_text()
+        assert said.startswith("before\n<!-- goals -->\n") and said.endswith("\n<!-- end -->\nafter\n")
+        assert "stale" not in said
+        for row in ("crash to executing again", "start of 12 pairs, s"):
+            assert len(re.findall(rf"^\| {row} \| [\d.,]+ \| .* \|$", said, re.M)) == 1
+        assert table(figures, page, "--check").returncode == 0
+        page.write_text("nothing\n")
+        assert table(figures, page).stderr == b"table: fatal: %b has no place for a table\n" % bytes(page)
+
+
+def table(*words: Path | str) -> subprocess.CompletedProcess[bytes]:
+    return run("/usr/bin/python3", BENCH / "table", *words)
+
+
+@pytest.mark.skipif(not FIGURES.exists(), reason="docs/figures.json is not made yet: bench/compare --json")
+def test_the_pages_and_the_figures_agree() -> None:
+    pages = [ROOT / "README.md", ROOT / "docs/performance.md"]
+    done = table("--check", FIGURES, *pages)
+    assert (done.returncode, done.stderr) == (0, b"")
