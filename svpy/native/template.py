@@ -14,19 +14,17 @@ Rules of this module:
   that logger did.
 """
 
-import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
 import errno
 import gc
 import os
 
-from svpy.core import nativewire
 from svpy.core.errors import FAILED
 from svpy.core.templatewire import COMMAND, DESCRIPTORS, ELSEWHERE, Forked, Wanted, decode, encode_answer
-from svpy.native import loggers  # type: ignore[attr-defined]
-from svpy.system import environment, execplan, installed, title
+from svpy.native import loggers
+from svpy.system import environment, execplan, installed, multilog, title
 from svpy.system.descriptors import hold_place, reserve_standard
 from svpy.system.entry import entry
-from svpy.system.passing import Channel, channels
+from svpy.system.passing import Channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,42 +126,18 @@ def _shared(wanted: Wanted, fds: dict[str, int]) -> "Callable[[list[bytes]], int
         os.chdir(b"/")
         orders = fds["orders_read"], fds["orders_write"]
         reports = fds["reports_read"], fds["reports_write"]
-        code: int = loggers.serve(fds["socket"], orders, reports)
-        return code
+        return loggers.serve(fds["socket"], orders, reports)
 
     return work
 
 
 def _alone(wanted: Wanted) -> "Callable[[list[bytes]], int]":
-    """It is its own svscan: asks itself, and hears itself report. The environment is what the chain has
-    made of it."""
-
-    def work(_: list[bytes]) -> int:
-        _be_seen(wanted)
-        ours, theirs = channels()
-        folder_fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        added = nativewire.add(0, list(wanted.script), environment.inherited())
-        ours.send(added, [0, folder_fd])
-        ours.close()
-        os.close(folder_fd)
-        orders, reports = (os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) for _ in range(2))
-        loggers.serve(theirs.fd, orders, reports)
-        return _end_as(reports[0])
-
-    return work
+    """Nobody else is in it, so it is the command's multilog: what a chain may limit, threads and descriptors
+    among it, is enough for that. The environment is what the chain has made of it."""
+    return lambda _: multilog.run(list(wanted.script))
 
 
 def _be_seen(wanted: Wanted) -> None:
     os.umask(_UMASK)
     reserve_standard()
     title.take(b"multilog", list(wanted.script))
-
-
-def _end_as(reports_fd: int) -> int:
-    """The exit code of the logger, or its end by a signal."""
-    (_, status), *_ = nativewire.records(os.read(reports_fd, nativewire.RECORD_BYTES))
-    number = os.WTERMSIG(status)
-    if number:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    return os.WEXITSTATUS(status)

@@ -36,6 +36,15 @@ LINUX_WRITES_BACK_S = 5.0
 _OWN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OWN
 _EMPTY = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | _OWN
+_GIVEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+_TAKEN = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+PROCESSORS_FILES = (
+    (0, PREVIOUS, _GIVEN, 0),
+    (1, PROCESSED, _TAKEN, 0o644),
+    (4, STATE, _GIVEN, 0),
+    (5, NEWSTATE, _TAKEN, 0o644),
+)
+"""As which descriptor a processor gets which file, and how it is opened."""
 _DEFAULT_SIGNALS = (SIGTERM, SIGALRM, SIGPIPE, SIGXFSZ)
 """Ours and those that CPython ignores; the others are handed on as they came."""
 
@@ -271,27 +280,18 @@ class LogFiles:
     def spawn(self, argv: list[bytes]) -> int:
         """Start a shell where it finds a processor's files. Returns its pid. Raises OSError."""
         os.fchdir(self._folder_fd)
-        given = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        taken = os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        return self._start(argv, [(os.POSIX_SPAWN_OPEN, *file) for file in PROCESSORS_FILES])
+
+    def _start(self, argv: list[bytes], files: "list[tuple[Any, ...]]") -> int:
+        environ = mapping(self._environ)
         return os.posix_spawn(
-            b"/bin/sh",
-            argv,
-            mapping(self._environ),
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, PREVIOUS, given, 0),
-                (os.POSIX_SPAWN_OPEN, 1, PROCESSED, taken, 0o644),
-                (os.POSIX_SPAWN_OPEN, 4, STATE, given, 0),
-                (os.POSIX_SPAWN_OPEN, 5, NEWSTATE, taken, 0o644),
-            ],
-            setsigmask=(),
-            setsigdef=_DEFAULT_SIGNALS,
+            b"/bin/sh", argv, environ, file_actions=files, setsigmask=(), setsigdef=_DEFAULT_SIGNALS
         )
 
     def release(self) -> None:
         """Let go of the folder, and its lock, as a process does that ends."""
         for fd in (self._current_fd, self._previous_fd, self._other_fd, self._folder_fd, self._lock_fd):
-            if fd >= 0:
-                os.close(fd)
+            _let_go(fd)
         self._folder_fd = self._lock_fd = self._current_fd = self._previous_fd = self._other_fd = -1
 
 
@@ -322,4 +322,13 @@ class StatusFile:
         return because(WARNING + b"unable to " + what + self._path + b", pausing", trouble)
 
     def release(self) -> None:
-        os.close(self._fd)
+        _let_go(self._fd)
+
+
+def _let_go(fd: int) -> None:
+    """An error (EIO, EDQUOT) tells what became of the data: the descriptor is closed."""
+    if fd >= 0:
+        try:
+            os.close(fd)
+        except OSError:
+            pass

@@ -16,9 +16,13 @@ import time
 from svpy.core.errors import FAILED, Die
 from svpy.core.logfolder import FATAL, LogFolder
 from svpy.core.loglines import Sorter
-from svpy.system.logfiles import LogFiles, Pause, StatusFile, carry_out
-from svpy.system.loginput import READ_BYTES
+from svpy.core.logscript import Script, import_for
+from svpy.system.descriptors import reserve_standard
+from svpy.system.environment import inherited
+from svpy.system.logfiles import LogFiles, Pause, Pauses, StatusFile, carry_out
+from svpy.system.loginput import READ_BYTES, Input
 from svpy.system.tell import because
+from svpy.system.title import take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +30,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from svpy.core.loglines import Output
-    from svpy.core.logscript import Script
-    from svpy.system.logfiles import Pauses, Waits
+    from svpy.system.logfiles import Waits
 
     class Wishes(Protocol):
         """What signals ask for: to end after the line in hand, which TERM does, and to rotate once, ALRM."""
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
         leave: bool
         rotate: bool
 
+
+UMASK = 0o022
+"""For its files and its processors."""
 
 _ATOMIC_BYTES = 4096
 """PIPE_BUF: what is written at once to a pipe and is no longer stays together."""
@@ -144,7 +150,24 @@ def drive(waits: "Waits", pauses: "Pauses", read: "Callable[[int], bytes | None]
         answer = read(wait) if isinstance(wait, int) else pauses.over(wait)
 
 
-def start_folder() -> int:
+def run(
+    words: list[bytes],
+    sleep: "Callable[[float], None]" = time.sleep,
+    clock_ns: "Callable[[], int]" = time.time_ns,
+) -> int:
+    """Be the multilog of a process: `words` is its script. Returns the exit code; raises Die."""
+    import_for(words)
+    os.umask(UMASK)
+    reserve_standard()
+    take(b"multilog", words)
+    script, source, environ = Script(words), Input(), inherited()
+    multilog = Multilog(script, _start_folder(), source, clock_ns)
+    waits = multilog.log(lambda start_fd: LogFiles(start_fd, environ, clock_ns))
+    drive(waits, Pauses(sleep), source.read)
+    return 0
+
+
+def _start_folder() -> int:
     """The folder a script's paths are relative to. Raises Die."""
     try:
         return os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

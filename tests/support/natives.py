@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 
@@ -11,16 +10,6 @@ from support.services import STAYS, Daemon, Services, alive
 from svpy.core.catalogue import COMMANDS
 
 LOG = "exec multilog ./main"
-_STANDIN = Path(__file__).parent.parent / "standin/loggers.py"
-_LOADED = f"""
-import importlib.util
-spec = importlib.util.spec_from_file_location("svpy.native.loggers", {str(_STANDIN)!r})
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-sys.modules["svpy.native.loggers"] = module
-import svpy.native
-svpy.native.loggers = module
-"""
 
 
 class Natives(Services):
@@ -33,13 +22,10 @@ class Natives(Services):
         for name in COMMANDS:
             (self.bin / os.fsdecode(name)).symlink_to(BIN / os.fsdecode(name))
         self.install("svscan")
-        is_there = importlib.util.find_spec("svpy.native.loggers") is not None
-        self._first = "" if is_there else _LOADED
         self.install("svpy")
 
     def install(self, name: str, first: str = "") -> None:
         """A command that does `first`, Python's words, and then what it does."""
-        first = self._first + first if name == "svpy" else first
         before, word, after = (BIN / name).read_text().partition("from svpy.")
         new = self.bin / "new"
         new.write_text(f"{before}import sys\n{first}\n{word}{after}")
@@ -57,6 +43,9 @@ class Natives(Services):
         return [f"{name}/log" for name in names]
 
     def all_up(self, names: list[str]) -> list[int]:
+        """The pids of loggers whose services are up as well: who writes to a log pipe keeps it."""
+        for name in names:
+            self.up(name.removesuffix("/log"))
         return [self.up(name) for name in names]
 
     def upgraded(self, folder: Path | None = None) -> None:
@@ -70,6 +59,9 @@ class Natives(Services):
 
     def logged(self, name: str) -> bytes:
         return (self.folder / name / "main/current").read_bytes()
+
+    def kept(self, name: str) -> bytes:
+        return kept(self.folder / name / "main")
 
 
 def children(pid: int) -> list[int]:
@@ -101,9 +93,18 @@ def counts(step_s: float = 0.002) -> str:
     )
 
 
-def nothing_is_lost(folder: Path, logs: Path | None = None) -> None:
+def kept(folder: Path) -> bytes:
+    """All that is in a log folder."""
+    return b"".join(path.read_bytes() for path in [*sorted(folder.glob("@*")), folder / "current"])
+
+
+def wchars(pid: int) -> int:
+    """How many bytes a process has written."""
+    return int(Path(f"/proc/{pid}/io").read_text().split("wchar:")[1].split()[0])
+
+
+def nothing_is_lost(folder: Path) -> None:
     """All that one life of `counts` wrote is in the log, in order, once."""
     last = int((folder / "last").read_text())
-    found = (logs or folder / "log/main/current").read_bytes()
-    assert found == b"".join(b"%d\n" % number for number in range(1, last + 1))
+    assert kept(folder / "log/main") == b"".join(b"%d\n" % number for number in range(1, last + 1))
     assert last > 10

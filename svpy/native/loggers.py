@@ -1,0 +1,549 @@
+"""Many multilogs in one process, each as if it were alone in one that was executed.
+
+Rules of this module:
+
+- nobody waits for one logger: for input, pauses and processors they wait all together, and what may take its
+  time all the same, a disk or stderr, holds up one thread (native/turns.py);
+- one logger is never at work in two threads. Where it rests it can be found: by its input, by the end of what
+  it waits for, and by signals, whoever comes first;
+- log pipes are blocking, they are the services' as well. Input that was announced is believed only if nobody
+  has waited for input since we asked; then the pipe is asked once more;
+- what is wrong with one logger, a bug too, ends that one: its message, its exit code;
+- a logger that has ended has let go of its pipe and folders before that is reported, and leaves nothing;
+- the main thread hears TERM, ALRM and CHLD, and nothing else: signals are answered however many disks hang;
+- the current folder is changed for one moment, by one at a time: while a processor is started.
+
+A log pipe is shared with svscan, so epoll has to be told that it is not ours any more before it is closed.
+"""
+
+import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
+import errno
+import fcntl
+import os
+import re  # noqa: F401  what scripts may need: forked with it, all share it
+import resource
+import select
+import time
+from _collections import deque  # type: ignore[import-not-found]
+from _thread import allocate_lock, get_ident
+
+from svpy.core import nativewire
+from svpy.core.errors import FAILED, Die
+from svpy.core.logfolder import FATAL
+from svpy.core.logscript import Script
+from svpy.native.turns import Turns
+from svpy.system.descriptors import raise_limit
+from svpy.system.entry import described
+from svpy.system.logfiles import PAUSE_S, PROCESSORS_FILES, Child, LogFiles, Pause
+from svpy.system.multilog import Multilog
+from svpy.system.passing import Channel
+from svpy.system.tell import because, say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HEARD = (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD)
+_STOPS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+_PASSED_OVER = {signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG, signal.SIGPIPE, signal.SIGXFSZ}
+"""What does nothing by default, and what CPython ignores."""
+
+_INPUT_ONCE = select.EPOLLIN | select.EPOLLONESHOT
+_ROOM_ONCE = select.EPOLLOUT | select.EPOLLONESHOT
+_ATOMIC_BYTES = select.PIPE_BUF
+_ABOVE_PROCESSORS = 6
+"""The first number that no processor's descriptor has."""
+
+_AT_WORK, _FOR_INPUT, _FOR_MOMENT, _FOR_CHILD, _STOPPED = range(5)
+"""Where a logger is: in a thread or on its way there, or at rest until something."""
+
+_READ = object()
+"""An answer that has to be read yet."""
+
+
+class Files(LogFiles):
+    """A log folder on disk, in a process whose current folder belongs to nobody."""
+
+    __slots__ = ("_host",)
+
+    def __init__(self, start_fd: int, environ: list[bytes], host: "Loggers") -> None:
+        super().__init__(start_fd, environ)
+        self._host = host
+
+    def enter(self) -> None:
+        os.stat(b".", dir_fd=self._folder_fd)
+
+    def spawn(self, argv: list[bytes]) -> int:
+        """The files are opened here: while the child did it, the interpreter would stand still, and the disk
+        may not answer."""
+        fds: list[int] = []
+        try:
+            for _, name, flags, mode in PROCESSORS_FILES:
+                fds.append(self._open_above(name, flags, mode))
+            numbers = [file[0] for file in PROCESSORS_FILES]
+            actions = [(os.POSIX_SPAWN_DUP2, fd, number) for fd, number in zip(fds, numbers, strict=True)]
+            return self._host.start_in(self._folder_fd, lambda: self._start(argv, actions))
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _open_above(self, name: bytes, flags: int, mode: int) -> int:
+        """Out of the way of those that are put in place one after the other."""
+        fd = os.open(name, flags | os.O_CLOEXEC, mode, dir_fd=self._folder_fd)
+        try:
+            return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_PROCESSORS)
+        finally:
+            os.close(fd)
+
+
+class Shared:
+    """What loggers with the same words have in common, and how many they are."""
+
+    __slots__ = ("script", "users", "words")
+
+    def __init__(self, words: tuple[bytes, ...]) -> None:
+        self.words = words
+        self.script = Script(list(words))
+        self.users = 0
+
+
+class Logger:
+    """A multilog. What signals ask of it is in `leave` and `rotate` (system/multilog.py), `is_stopped`, and
+    `ends_by`, the one that it dies of.
+
+    All that others may change, `answer` and `rest` too while it is at rest, they change under the host's
+    lock, and so does it when it comes to rest."""
+
+    __slots__ = (
+        "_host",
+        "_most_bytes",
+        "_multilog",
+        "_waits",
+        "answer",
+        "ends_by",
+        "fd",
+        "has_heard",
+        "is_stopped",
+        "leave",
+        "name",
+        "rest",
+        "rotate",
+        "shared",
+    )
+
+    def __init__(
+        self,
+        host: "Loggers",
+        name: int,
+        shared: "Shared",
+        fd: int,
+        start_fd: int,
+        files: "Callable[[int], LogFiles]",
+    ) -> None:
+        self._host = host
+        self.name = name
+        self.shared = shared
+        self.fd = fd
+        self.leave = self.rotate = self.is_stopped = self.has_heard = False
+        self.ends_by = 0
+        self.rest = _AT_WORK
+        self.answer: object = None
+        self._most_bytes = 0
+        self._multilog = Multilog(shared.script, start_fd, self)
+        self._waits = self._multilog.log(files)
+
+    @property
+    def is_to_die(self) -> bool:
+        return bool(self.ends_by) and (not self.is_stopped or self.ends_by == signal.SIGKILL)
+
+    def go(self) -> None:
+        """Go on with what was waited for, until it rests again or has ended."""
+        try:
+            status = self._advance()
+        except Die as death:
+            if death.message:
+                say(death.message)
+            status = death.code << 8
+        except MemoryError:
+            say(FATAL + b"out of memory")
+            status = FAILED << 8
+        except Exception as error:
+            say(FATAL + b"unexpected " + described(error))
+            status = FAILED << 8
+        if status is not None:
+            self._multilog.release()
+            del self._waits, self._multilog
+            self._host.ended(self, status)
+
+    def _advance(self) -> int | None:
+        """Its wait status; None if it rests, and may be somebody else's already."""
+        answer, self.answer = self.answer, None
+        while True:
+            self.has_heard = False
+            if self.is_to_die:
+                return self.ends_by
+            if self.is_stopped:
+                if self._host.rests(self, _STOPPED, answer):
+                    return None
+                continue
+            if answer is _READ:
+                answer = self._read()
+            try:
+                wait = self._waits.send(answer)
+            except StopIteration:
+                return 0
+            answer = None
+            if isinstance(wait, int):
+                self._most_bytes = wait
+                if self._host.rests(self, _FOR_INPUT):
+                    return None
+            elif isinstance(wait, Pause):
+                say(wait.trouble)
+                if self._host.rests(self, _FOR_MOMENT):
+                    return None
+            elif self._host.rests(self, _FOR_CHILD, None, wait):
+                return None
+
+    def _read(self) -> bytes | None:
+        """As system/loginput.py has it."""
+        try:
+            return os.read(self.fd, self._most_bytes)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+
+class Loggers:
+    """All loggers of this process, and who is told of them."""
+
+    __slots__ = (
+        "_armed",
+        "_by_fd",
+        "_by_name",
+        "_channel",
+        "_children",
+        "_epoll",
+        "_files",
+        "_handlers",
+        "_is_over",
+        "_limits",
+        "_lock",
+        "_main",
+        "_orders_fd",
+        "_pauses",
+        "_reports_fd",
+        "_shared",
+        "_spawning",
+        "_takes_more",
+        "_turns",
+        "_unsent",
+        "_wake_fd",
+    )
+
+    def __init__(self, socket_fd: int, orders_fd: int, reports_fd: int) -> None:
+        """Raises OSError."""
+        self._channel = Channel(socket_fd)
+        self._orders_fd = orders_fd
+        self._reports_fd = reports_fd
+        self._unsent = b""
+        self._takes_more = True
+        self._is_over = False
+        self._by_name: dict[int, Logger] = {}
+        self._by_fd: dict[int, Logger] = {}
+        self._shared: dict[tuple[bytes, ...], Shared] = {}
+        self._pauses: deque[tuple[float, Logger]] = deque()
+        self._children: dict[int, Logger] = {}
+        self._files = lambda start_fd: Files(start_fd, [], self)
+        self._lock = allocate_lock()
+        self._spawning = allocate_lock()
+        self._main = get_ident()
+        self._turns = Turns(self._wait)
+        soft = raise_limit()
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self._limits = (soft, hard)
+        self._armed = object()
+        self._epoll = select.epoll()
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._handlers: dict[int, Callable[[], None]] = {
+            socket_fd: self._take_message,
+            orders_fd: self._take_orders,
+            reports_fd: self._send_reports,
+        }
+        os.set_blocking(socket_fd, False)
+        self._epoll.register(socket_fd, _INPUT_ONCE)
+        self._epoll.register(orders_fd, _INPUT_ONCE)
+        self._epoll.register(reports_fd, select.EPOLLONESHOT)
+        # Each time it is written to wakes one, and nobody has to read it.
+        self._epoll.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
+
+    def run(self) -> None:
+        """Until there are no loggers, and can be none any more. Raises Die."""
+        try:
+            self._turns.start()
+        except RuntimeError:
+            raise Die(FAILED, FATAL + b"unable to start threads") from None
+        while not self._is_over:
+            number = self._hear()
+            if number == signal.SIGTERM:
+                self._takes_more = False
+                self._turns.ready.append(self._close_socket)
+            if number in (signal.SIGTERM, signal.SIGALRM):
+                with self._lock:
+                    for logger in self._by_name.values():
+                        self._signal(logger, number)
+            self._reap()
+            self._end_pauses()
+            if self._turns.ready:
+                os.eventfd_write(self._wake_fd, 1)
+
+    def _hear(self) -> int:
+        """The signal that came, 0 if a pause is over."""
+        if not self._pauses:
+            return int(signal.sigwaitinfo(_HEARD).si_signo)
+        heard = signal.sigtimedwait(_HEARD, max(0.0, self._pauses[0][0] - time.monotonic()))
+        return heard.si_signo if heard else 0
+
+    def _reap(self) -> None:
+        for pid in tuple(self._children):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self._go_on(self._children.pop(pid), _FOR_CHILD, status)
+
+    def _end_pauses(self) -> None:
+        now = time.monotonic()
+        while self._pauses and self._pauses[0][0] <= now:
+            self._go_on(self._pauses.popleft()[1], _FOR_MOMENT, None)
+
+    def _go_on(self, logger: Logger, rest: int, answer: object) -> None:
+        with self._lock:
+            if logger.rest == rest:
+                self._revive(logger, answer)
+
+    def _revive(self, logger: Logger, answer: object) -> None:
+        """With the lock."""
+        logger.rest = _AT_WORK
+        logger.answer = answer
+        self._turns.ready.append(logger.go)
+
+    def _poke(self) -> None:
+        """Let the main thread look again."""
+        signal.pthread_kill(self._main, signal.SIGCHLD)
+
+    def _wait(self) -> "Callable[[], None] | None":
+        """What there is to do next, if it is not among what is ready."""
+        armed = self._armed
+        for fd, _ in self._epoll.poll(-1, 1):
+            handler = self._handlers.get(fd)
+            if handler is not None:
+                return handler
+            with self._lock:
+                logger = self._by_fd.get(fd)
+                if logger is None or logger.rest != _FOR_INPUT:
+                    break
+                logger.rest = _AT_WORK
+            # Otherwise it may have been read meanwhile, or the number be another pipe's.
+            logger.answer = _READ if self._armed is armed or _is_readable(fd) else None
+            return logger.go
+        return None
+
+    def rests(self, logger: Logger, rest: int, answer: object = None, child: Child | None = None) -> bool:
+        """Whether it does from now on: not if it has heard something meanwhile that it has to know."""
+        look_again = False
+        with self._lock:
+            if child is not None:
+                # It is to be reaped whoever waits for it; and it may have ended already.
+                self._children[child.pid] = logger
+                look_again = True
+            if logger.is_to_die or (logger.has_heard and rest in (_FOR_INPUT, _STOPPED)):
+                rests = False
+            else:
+                rests = True
+                logger.rest = rest
+                if rest == _FOR_INPUT:
+                    self._armed = object()
+                    self._epoll.modify(logger.fd, _INPUT_ONCE)
+                elif rest == _STOPPED:
+                    logger.answer = answer
+                elif rest == _FOR_MOMENT:
+                    look_again = not self._pauses
+                    self._pauses.append((time.monotonic() + PAUSE_S, logger))
+        if look_again:
+            self._poke()
+        return rests
+
+    def _signal(self, logger: Logger, number: int) -> None:
+        """What a signal of this number does to a multilog. With the lock."""
+        if number in _PASSED_OVER or not 0 < number < signal.NSIG:
+            return
+        logger.has_heard = True
+        if number in _STOPS:
+            logger.is_stopped = True
+            if logger.rest == _FOR_INPUT:
+                logger.rest, logger.answer = _STOPPED, None
+            return
+        if number == signal.SIGCONT:
+            logger.is_stopped = False
+            if logger.rest == _STOPPED:
+                self._revive(logger, logger.answer)
+        elif number == signal.SIGTERM:
+            logger.leave = True
+        elif number == signal.SIGALRM:
+            logger.rotate = True
+        elif not logger.ends_by or number == signal.SIGKILL:
+            logger.ends_by = number
+        if logger.rest == _FOR_INPUT or (logger.rest != _AT_WORK and logger.is_to_die):
+            self._revive(logger, None)
+
+    def _take_message(self) -> None:
+        with self._lock:
+            if self._channel.fd < 0:
+                return
+            try:
+                data, fds = self._channel.receive()
+            except ConnectionError:
+                data, fds = b"", []
+            except OSError:
+                data, fds = b"nothing", []
+        if not data:
+            self._close_socket()
+            return
+        try:
+            what, name, *rest = nativewire.decode(data)
+            if what == nativewire.ADD:
+                self._add(name, fds, *rest)
+            else:
+                self._tell(name, *rest)
+        except (EOFError, TypeError, ValueError):
+            pass  # As core/nativewire.py says of numbers that cannot be.
+        with self._lock:
+            if self._channel.fd >= 0:
+                self._epoll.modify(self._channel.fd, _INPUT_ONCE)
+
+    def _close_socket(self) -> None:
+        with self._lock:
+            self._takes_more = False
+            if self._channel.fd >= 0:
+                self._epoll.unregister(self._channel.fd)
+                del self._handlers[self._channel.fd]
+                self._channel.close()
+            self._look_whether_over()
+
+    def _look_whether_over(self) -> None:
+        """With the lock."""
+        if self._channel.fd < 0 and not self._by_name:
+            self._is_over = True
+            self._poke()
+
+    def _take_orders(self) -> None:
+        try:
+            data = os.read(self._orders_fd, _ATOMIC_BYTES)
+        except OSError:
+            data = b""
+        for name, number in nativewire.records(data):
+            self._tell(name, number)
+        self._epoll.modify(self._orders_fd, _INPUT_ONCE)
+
+    def _tell(self, name: int, number: int) -> None:
+        with self._lock:
+            logger = self._by_name.get(name)
+            if logger is not None:
+                self._signal(logger, number)
+
+    def _add(self, name: int, fds: list[int], words: list[bytes], environ: list[bytes]) -> None:
+        error: OSError | None = None
+        with self._lock:
+            if self._takes_more and name not in self._by_name:
+                try:
+                    pipe_fd, start_fd = fds
+                    self._epoll.register(pipe_fd, select.EPOLLONESHOT)
+                    logger = self._logger(name, tuple(words), environ, pipe_fd, start_fd)
+                    self._by_name[name] = self._by_fd[pipe_fd] = logger
+                    self._turns.ready.append(logger.go)
+                    return
+                except ValueError:
+                    error = OSError(errno.EMFILE, "")
+                except OSError as trouble:
+                    error = trouble
+        for fd in fds:
+            os.close(fd)
+        if error is not None:
+            say(because(FATAL + b"unable to take input", error))
+            with self._lock:
+                self._report(name, FAILED << 8)
+
+    def _logger(
+        self, name: int, words: tuple[bytes, ...], environ: list[bytes], fd: int, start_fd: int
+    ) -> Logger:
+        shared = self._shared.get(words)
+        if shared is None:
+            shared = self._shared[words] = Shared(words)
+        shared.users += 1
+        files: Callable[[int], LogFiles] = self._files
+        if any(folder.processor is not None for folder in shared.script.folders):
+            files = lambda start_fd: Files(start_fd, environ, self)  # noqa: E731
+        return Logger(self, name, shared, fd, start_fd, files)
+
+    def ended(self, logger: Logger, status: int) -> None:
+        """It has let go of its folders: now of its pipe."""
+        with self._lock:
+            self._epoll.unregister(logger.fd)
+            os.close(logger.fd)
+            del self._by_fd[logger.fd], self._by_name[logger.name]
+            logger.shared.users -= 1
+            if not logger.shared.users:
+                del self._shared[logger.shared.words]
+            self._report(logger.name, status)
+            self._look_whether_over()
+
+    def _report(self, name: int, status: int) -> None:
+        """With the lock."""
+        self._unsent += nativewire.record(name, status)
+        self._send()
+
+    def _send_reports(self) -> None:
+        with self._lock:
+            self._send()
+
+    def _send(self) -> None:
+        """What does not fit waits until there is room again."""
+        try:
+            while self._unsent:
+                written = os.write(self._reports_fd, self._unsent[:_ATOMIC_BYTES])
+                self._unsent = self._unsent[written:]
+        except BlockingIOError:
+            self._epoll.modify(self._reports_fd, _ROOM_ONCE)
+
+    def start_in(self, folder_fd: int, start: "Callable[[], int]") -> int:
+        """Start a child in a folder. Nobody waits for it yet. Raises OSError."""
+        with self._spawning:
+            os.fchdir(folder_fd)
+            try:
+                pid = start()
+            finally:
+                os.chdir(b"/")
+        try:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._limits)
+        except OSError:
+            pass  # It has more than it needs.
+        return pid
+
+
+def _is_readable(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def serve(socket_fd: int, orders: tuple[int, int], reports: tuple[int, int]) -> int:
+    """Host the loggers that come through a socket until it is closed and the last of them has ended.
+
+    `orders` and `reports` are pipes that do not block, both ends of each (core/nativewire.py): the ends that
+    are not for us are held for who may need them. The process has its privileges, its descriptors 0 to 2, its
+    umask and its title already, its current folder is `/`, and it has no other threads. Those that are begun
+    here end with it. Returns the exit code; raises OSError and Die."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    Loggers(socket_fd, orders[0], reports[1]).run()
+    return 0

@@ -1,0 +1,119 @@
+"""Threads of which one works at a time, and which are not held up by one that is stuck.
+
+Rules of this module:
+
+- two threads wait for something to do. What comes is done one after the other, by whichever of them has the
+  turn: two at work at once would only fight for the interpreter;
+- who finds something to do while another has the turn leaves it there for that one, and looks after it from
+  time to time. If the same thing is still being done, its doer is stuck, in a call to the kernel about a disk
+  that does not answer: then who looks takes the turn over, and a new thread takes the place that became
+  free. Who was stuck finishes what it was at, and ends;
+- nobody looks while there is nothing to do, or while nobody is stuck and nothing else is to be done.
+
+A thing to do is a callable that waits for nothing but disks and stderr, and raises nothing.
+"""
+
+import time
+from _collections import deque  # type: ignore[import-not-found] # not collections: see system/entry.py
+from _thread import LockType, allocate_lock, stack_size, start_new_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOOK_S = 0.01
+_STUCK_LOOKS = 2
+_THREADS = 2
+_STACK_BYTES = 1 << 18
+
+
+class Turns:
+    """`ready`: what is to be done, in this order; whoever is not one of these threads has to wake one of them
+    when he puts something there."""
+
+    __slots__ = ("_begun", "_changing", "_threads", "_turn", "_wait", "ready")
+
+    def __init__(self, wait: "Callable[[], Callable[[], None] | None]") -> None:
+        """`wait` returns when there is something to do, which may be in `ready` already."""
+        self._wait = wait
+        self.ready: deque[Callable[[], None]] = deque()
+        self._turn: LockType = allocate_lock()
+        self._begun = 0
+        self._threads = 0
+        self._changing = allocate_lock()
+
+    def start(self) -> None:
+        """Raises RuntimeError if there cannot be even one thread."""
+        stack_size(_STACK_BYTES)
+        self._add_thread()
+        if self._threads == 0:
+            raise RuntimeError
+        self._add_thread()
+
+    def _add_thread(self) -> None:
+        """One that is missing now is made up for when another ends."""
+        self._threads += 1
+        try:
+            start_new_thread(self._live, ())
+        except RuntimeError:
+            self._threads -= 1
+
+    def _live(self) -> None:
+        while True:
+            found = self._wait()
+            if found is not None:
+                self.ready.append(found)
+            while self.ready:
+                turn = self._turn
+                ours = turn if turn.acquire(False) else self._look_after(turn)
+                if ours is not None and not self._work(ours):
+                    return
+
+    def _look_after(self, turn: LockType) -> LockType | None:
+        """Wait while others are at work and there is something to do. Returns the turn if it became ours."""
+        begun = self._begun
+        looks = 0
+        while self.ready:
+            time.sleep(LOOK_S)
+            if turn.acquire(False):
+                return turn
+            if self._turn is not turn or self._begun != begun:
+                turn, begun, looks = self._turn, self._begun, 0
+                continue
+            looks += 1
+            if looks == _STUCK_LOOKS:
+                return self._take_over(turn)
+        return None
+
+    def _take_over(self, turn: LockType) -> LockType | None:
+        """The turn, in another lock: who holds the first one finds that it means nothing any more."""
+        with self._changing:
+            if self._turn is not turn:
+                return None
+            self._turn = fresh = allocate_lock()
+            fresh.acquire()
+            self._threads -= 1
+            self._add_thread()
+            return fresh
+
+    def _work(self, turn: LockType) -> bool:
+        """Do all there is to do. Returns whether this thread is still one of those that wait."""
+        ready = self.ready
+        while True:
+            while ready and self._turn is turn:
+                self._begun += 1
+                try:
+                    do = ready.popleft()
+                except IndexError:
+                    break  # Who had taken over was quicker.
+                do()
+            with self._changing:
+                if self._turn is not turn:
+                    if self._threads >= _THREADS:
+                        return False
+                    self._threads += 1
+                    return True
+                turn.release()
+            # What was put there while we had the turn was left to us.
+            if not ready or not turn.acquire(False):
+                return True
