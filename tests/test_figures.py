@@ -56,6 +56,7 @@ def test_what_a_process_costs_is_measured() -> None:
     kb = {name: float(found.replace(b",", b"")) for name, found in re.findall(FLOOR, done.stdout)}
     assert kb[b"sleep"] < kb[b"interpreter"] < kb[b"interpreter with multilog"]
     assert kb[b"interpreter with multilog"] + 2000 < kb[b"interpreter with svscan"]
+    assert re.search(rb"^\| trio \| \d+ \| [\d,]+ \|$", done.stdout, re.M)
     assert len(re.findall(rb"^\|.*sh" + rb" \| [\d.,]+" * 4, done.stdout, re.M)) == 2
 
 
