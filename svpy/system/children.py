@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+from svpy.system.descriptors import free, hold_place
 from svpy.system.environment import mapping
 from svpy.system.oomscore import Score
 from svpy.system.signals import ALL
@@ -27,13 +28,16 @@ class Starter:
         home_fd: int,
         oom_score_adj: tuple[int, int] | None = None,
     ) -> None:
-        """Raises OSError if the score is to differ and cannot be set."""
+        """Raises OSError: the score is to differ and cannot be set, or there are no descriptors left."""
         self.environ = environ
         self._environ = mapping(environ)
         self._home_fd = home_fd
         self._nofile_soft = nofile_soft
         self._oom_score_adj = oom_score_adj
         self._score = Score() if oom_score_adj is not None else None
+        # glibc refuses to move a descriptor that is not below the soft limit, which is the services' then.
+        is_raised = resource.getrlimit(resource.RLIMIT_NOFILE)[0] != nofile_soft
+        self._places = [hold_place() for _ in range(2 * is_raised)]
 
     def state(self) -> dict[str, int]:
         """What a Starter of the program that follows is made of, beside the environment."""
@@ -62,8 +66,11 @@ class Starter:
     def start_program(self, argv: list[bytes], handed_on_fd: int) -> int:
         """Start a program of our own, with all that a service gets and the same number of one descriptor
         more. Returns its pid. Raises OSError."""
-        moves = [(os.POSIX_SPAWN_DUP2, handed_on_fd, handed_on_fd)]
-        return self._beside_ours(self._home_fd, lambda: self._exec(argv[0], argv, moves))
+        os.set_inheritable(handed_on_fd, True)
+        try:
+            return self._beside_ours(self._home_fd, lambda: self._exec(argv[0], argv, []))
+        finally:
+            os.set_inheritable(handed_on_fd, False)
 
     def _beside_ours(self, folder_fd: int, spawn: Callable[[], int]) -> int:
         own_soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -98,17 +105,24 @@ class Starter:
             pass
 
     def _spawn(self, argv: list[bytes], stdin_fd: int, stdout_fd: int) -> int:
-        moves = [
-            (os.POSIX_SPAWN_DUP2, fd, place) for place, fd in ((0, stdin_fd), (1, stdout_fd)) if fd != place
-        ]
+        places = self._places[:]
+        moves = []
+        for number, fd in enumerate((stdin_fd, stdout_fd)):
+            if fd >= self._nofile_soft and places:
+                fd = os.dup2(fd, places.pop(), inheritable=False)
+            if fd != number:
+                moves.append((os.POSIX_SPAWN_DUP2, fd, number))
         try:
             return self._exec(argv[0], argv, moves)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-        # No `#!` line: what execvp(3) does. Bernstein's supervise refuses such a run; the qmail
-        # scripts as they were published are of this kind.
-        return self._exec(b"/bin/sh", [b"/bin/sh", *argv], moves)
+            # No `#!` line: what execvp(3) does. Bernstein's supervise refuses such a run; the qmail
+            # scripts as they were published are of this kind.
+            return self._exec(b"/bin/sh", [b"/bin/sh", *argv], moves)
+        finally:
+            for place in self._places[len(places) :]:
+                free(place)
 
     def _exec(self, path: bytes, argv: list[bytes], moves: list[tuple[int, int, int]]) -> int:
         return os.posix_spawn(path, argv, self._environ, file_actions=moves, setsigmask=(), setsigdef=ALL)

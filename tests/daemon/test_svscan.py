@@ -191,6 +191,20 @@ def test_no_cap_and_the_soft_limit_stays_the_services_own(services: Services) ->
         assert len(descriptors(daemon.pid)) >= DESCRIPTORS_EACH * MANY
 
 
+def test_more_descriptors_than_services_may_have(services: Services) -> None:
+    """1024 is what most are started with, and what a hundred services with logs need."""
+    names = [f"s{number}" for number in range(12)]
+    for name in names:
+        services.make(name, run=f"echo {name}; ulimit -n; {STAYS}", log="exec cat >lines")
+    with Daemon("sh", "-c", f"ulimit -Sn 40; exec svscan {services.folder}") as daemon:
+        for name in names:
+            lines = services.folder / name / "log/lines"
+            eventually(lambda lines=lines, name=name: lines.read_text() == f"{name}\n40\n", name)
+        assert len(descriptors(daemon.pid)) > 80
+        assert daemon.stop() == 0
+        assert daemon.said + daemon.rest() == b""
+
+
 def test_closed_standard_descriptors_stay_closed(services: Services) -> None:
     services.make("a", run="ls -l /proc/self/fd >fds 2>&1; exec sleep 1000", log="exec cat >>logged")
     starter = "exec svscan " + str(services.folder) + " <&- >&- 2>&-"

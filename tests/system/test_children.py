@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -44,6 +45,9 @@ class Start:
         os.waitpid(pid, 0)
         return said
 
+    def start(self, stdin_fd: int, stdout_fd: int) -> int:
+        return self._starter.start(self._there, stdin_fd, stdout_fd)
+
     def close(self) -> None:
         os.close(self._home)
         os.close(self._there)
@@ -70,6 +74,29 @@ def test_the_soft_limit_is_the_childs_and_ours_stays(start: Start) -> None:
     assert OURS[0] != 100
     assert start.said("ulimit -n") == b"100\n"
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == OURS
+
+
+def test_descriptors_that_are_not_below_the_childs_soft_limit(start: Start, tmp_path: Path) -> None:
+    """glibc refuses to move such: it looks at the limit of who starts."""
+    script(tmp_path / "run", "cat; ls /proc/self/fd")
+    before = sorted(os.listdir("/proc/self/fd"))
+    fds = [*os.pipe(), *os.pipe()]
+    high_fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 200) for fd in fds]
+    for fd in fds:
+        os.close(fd)
+    in_read, in_write, out_read, out_write = high_fds
+    pid = start.start(in_read, out_write)
+    os.close(in_read)
+    os.close(out_write)
+    os.write(in_write, b"what it reads\n")
+    os.close(in_write)
+    with os.fdopen(out_read, "rb") as reader:
+        said = reader.read()
+    os.waitpid(pid, 0)
+    first, *held = said.splitlines()
+    assert first == b"what it reads"
+    assert not {b"%d" % fd for fd in high_fds} & {*held}, held
+    assert sorted(os.listdir("/proc/self/fd")) == before
 
 
 def test_the_environment_keeps_order_and_duplicates(start: Start) -> None:
