@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
-from svpy.system.descriptors import free, hold_place
+from svpy.system.descriptors import hold_place
 from svpy.system.environment import mapping
 from svpy.system.oomscore import Score
 from svpy.system.signals import ALL
@@ -121,8 +121,9 @@ class Starter:
             # scripts as they were published are of this kind.
             return self._exec(b"/bin/sh", [b"/bin/sh", *argv], moves)
         finally:
+            # Not a new descriptor: below this limit there may be none.
             for place in self._places[len(places) :]:
-                free(place)
+                os.dup2(self._home_fd, place, inheritable=False)
 
     def _exec(self, path: bytes, argv: list[bytes], moves: list[tuple[int, int, int]]) -> int:
         return os.posix_spawn(path, argv, self._environ, file_actions=moves, setsigmask=(), setsigdef=ALL)

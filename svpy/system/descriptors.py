@@ -57,15 +57,6 @@ def hold_place() -> int:
     return os.open(b"/", os.O_PATH | os.O_CLOEXEC)
 
 
-def free(place_fd: int) -> None:
-    """Close what has taken the place, and hold that again. Raises OSError."""
-    fd = hold_place()
-    try:
-        os.dup2(fd, place_fd, inheritable=False)
-    finally:
-        os.close(fd)
-
-
 def waiting_bytes(pipe_fd: int) -> int:
     """How many bytes are in a pipe or fifo, asked at either end. Raises OSError."""
     answer = fcntl.ioctl(pipe_fd, termios.FIONREAD, b"\0\0\0\0")
