@@ -32,7 +32,7 @@ from svpy.core.errors import FAILED, Die
 from svpy.core.logfolder import FATAL
 from svpy.core.logscript import Script
 from svpy.native.turns import Turns
-from svpy.system.descriptors import raise_limit
+from svpy.system.descriptors import raise_limit, waiting_bytes
 from svpy.system.entry import described
 from svpy.system.logfiles import PAUSE_S, PROCESSORS_FILES, Child, LogFiles, Pause
 from svpy.system.multilog import Multilog
@@ -56,6 +56,12 @@ _ABOVE_PROCESSORS = 6
 
 _AT_WORK, _FOR_INPUT, _FOR_MOMENT, _FOR_CHILD, _STOPPED = range(5)
 """Where a logger is: in a thread or on its way there, or at rest until something."""
+
+_PLENTY_BYTES = 1 << 14
+"""Who has read so much at once will soon have more: that it is asked is cheaper than to wait for it, for that
+wakes another thread if there is more already."""
+
+_FREED_BYTES = 1 << 20
 
 _READ = object()
 """An answer that has to be read yet."""
@@ -115,6 +121,7 @@ class Logger:
     lock, and so does it when it comes to rest."""
 
     __slots__ = (
+        "_has_plenty",
         "_host",
         "_most_bytes",
         "_multilog",
@@ -149,6 +156,7 @@ class Logger:
         self.rest = _AT_WORK
         self.answer: object = None
         self._most_bytes = 0
+        self._has_plenty = False
         self._multilog = Multilog(shared.script, start_fd, self)
         self._waits = self._multilog.log(files)
 
@@ -195,6 +203,10 @@ class Logger:
             answer = None
             if isinstance(wait, int):
                 self._most_bytes = wait
+                if self._has_plenty and waiting_bytes(self.fd):
+                    self.answer = _READ
+                    self._host.again(self)
+                    return None
                 if self._host.rests(self, _FOR_INPUT):
                     return None
             elif isinstance(wait, Pause):
@@ -207,11 +219,13 @@ class Logger:
     def _read(self) -> bytes | None:
         """As system/loginput.py has it."""
         try:
-            return os.read(self.fd, self._most_bytes)
+            data = os.read(self.fd, self._most_bytes)
         except BlockingIOError:
             return None
         except OSError:
             return b""
+        self._has_plenty = len(data) >= _PLENTY_BYTES
+        return data
 
 
 class Loggers:
@@ -330,10 +344,10 @@ class Loggers:
         """Let the main thread look again."""
         signal.pthread_kill(self._main, signal.SIGCHLD)
 
-    def _wait(self) -> "Callable[[], None] | None":
+    def _wait(self, timeout_s: float) -> "Callable[[], None] | None":
         """What there is to do next, if it is not among what is ready."""
         armed = self._armed
-        for fd, _ in self._epoll.poll(-1, 1):
+        for fd, _ in self._epoll.poll(timeout_s, 1):
             handler = self._handlers.get(fd)
             if handler is not None:
                 return handler
@@ -371,6 +385,10 @@ class Loggers:
         if look_again:
             self._poke()
         return rests
+
+    def again(self, logger: Logger) -> None:
+        """It does not rest, but it is the others' turn."""
+        self._turns.ready.append(logger.go)
 
     def _signal(self, logger: Logger, number: int) -> None:
         """What a signal of this number does to a multilog. With the lock."""
@@ -535,6 +553,14 @@ def _is_readable(fd: int) -> bool:
     return bool(poll.poll(0))
 
 
+def _keep_what_is_freed() -> None:
+    """glibc gives back to Linux what is free at the end of a heap of a thread, if it is more than a read and
+    its copy: in a flood the same pages were returned and faulted in again for each read, at half the speed.
+    What is larger than its bounds and freed raises them (M_TRIM_THRESHOLD, mallopt(3)): there is no other way
+    from Python."""
+    bytes(_FREED_BYTES)
+
+
 def serve(socket_fd: int, orders: tuple[int, int], reports: tuple[int, int]) -> int:
     """Host the loggers that come through a socket until it is closed and the last of them has ended.
 
@@ -545,5 +571,6 @@ def serve(socket_fd: int, orders: tuple[int, int], reports: tuple[int, int]) -> 
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    _keep_what_is_freed()
     Loggers(socket_fd, orders[0], reports[1]).run()
     return 0

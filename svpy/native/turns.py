@@ -33,8 +33,9 @@ class Turns:
 
     __slots__ = ("_begun", "_changing", "_threads", "_turn", "_wait", "ready")
 
-    def __init__(self, wait: "Callable[[], Callable[[], None] | None]") -> None:
-        """`wait` returns when there is something to do, which may be in `ready` already."""
+    def __init__(self, wait: "Callable[[float], Callable[[], None] | None]") -> None:
+        """`wait(timeout_s)` returns when there is something to do, which may be in `ready` already; it waits
+        for ever if that is negative."""
         self._wait = wait
         self.ready: deque[Callable[[], None]] = deque()
         self._turn: LockType = allocate_lock()
@@ -60,7 +61,7 @@ class Turns:
 
     def _live(self) -> None:
         while True:
-            found = self._wait()
+            found = self._wait(-1.0)
             if found is not None:
                 self.ready.append(found)
             while self.ready:
@@ -107,6 +108,11 @@ class Turns:
                 except IndexError:
                     break  # Who had taken over was quicker.
                 do()
+                if ready:
+                    # Who is never done must not keep the others from being heard.
+                    found = self._wait(0.0)
+                    if found is not None:
+                        ready.append(found)
             with self._changing:
                 if self._turn is not turn:
                     if self._threads >= _THREADS:
