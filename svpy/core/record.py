@@ -9,7 +9,7 @@ Rules of this module:
 - before a start it says which script is about to be started and when; with pid 0 and a script it was not
   heard whether it was;
 - the pipe is the log pipe that the process has as stdout (a service) or stdin (a logger): device and inode;
-- a logger that runs natively (daemon/natives.py) is one of several in its process, or the only one: it is
+- a logger that runs natively (core/natives.py) is one of several in its process, or the only one: it is
   noted which, and under which numbers the process holds the pipes by which it is told and heard. Only such a
   record is of version 2, which an older svpy does not know what to do with;
 - a line of always the same length, written in place with one write: it is the old one or the new one,

@@ -15,8 +15,13 @@ ROOM_FOR_TITLES = b" " * 2000
 ELSEWHERE = 75
 """Exit code of a process that was to be shared and found, as another user, that its chain leads elsewhere."""
 
-DESCRIPTORS = ("pipe", "folder", "socket", "orders_read", "orders_write", "reports_read", "reports_write")
-"""What comes with a request: for a process of one logger the first two."""
+READY = b"ready"
+"""What the template says first."""
+
+OF_ONE = ("pipe", "folder", "go")
+OF_MANY = ("pipe", "folder", "socket", "orders_read", "orders_write", "reports_read", "reports_write")
+"""The descriptors that come with a request, for a process of one logger and for one that is shared. From `go`
+comes a byte when svscan knows of the process; before that it does nothing, as one does that got no logger."""
 
 
 class Wanted:

@@ -20,7 +20,7 @@ from svpy.core.service import Instant
 from svpy.core.status import SIZE_BYTES, STATE_BYTES, Status, decode, state_word
 from svpy.core.tai import earlier
 from svpy.daemon.hosted import Hosted, read_record
-from svpy.daemon.natives import Natives
+from svpy.daemon.nativesleft import Left
 from svpy.system import descriptors, folders, processes
 
 
@@ -54,7 +54,7 @@ class LeftBehind:
         )
 
 
-def look(hosted: Hosted, boot: bytes | None, natives: Natives) -> LeftBehind | None:
+def look(hosted: Hosted, boot: bytes | None, left: Left) -> LeftBehind | None:
     """What the supervise before us left in a folder that is locked by us; a process that still runs is held
     by `hosted.pidfd` or `hosted.native` then. None if it ended in order, or in another boot.
     Raises OSError."""
@@ -66,7 +66,7 @@ def look(hosted: Hosted, boot: bytes | None, natives: Natives) -> LeftBehind | N
     is_child = running = False
     pidfd = None
     if record.is_shared:
-        running = natives.adopt(hosted, record)
+        running = left.adopt(hosted, record)
     elif record.pid:
         pidfd = processes.hold(record.pid, record.start_ticks)
     if pidfd is not None:

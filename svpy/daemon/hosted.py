@@ -19,7 +19,7 @@ from svpy.system import descriptors, folders
 from svpy.system.supervised import SERVICE
 
 if TYPE_CHECKING:
-    from svpy.daemon.natives import LoggerProcess
+    from svpy.daemon.loggerprocess import LoggerProcess
 
 _REBUILT = ("addressing", "ended", "left", "logger", "native", "record", "scripts", "service")
 """What is handed over in another way than as it is: objects, and what leads to others."""

@@ -31,8 +31,10 @@ from svpy.core.record import ALONE, NO_PIPE, Record
 from svpy.core.status import encode_state
 from svpy.daemon import adoption
 from svpy.daemon.hosted import Hosted, Place, Refused
+from svpy.daemon.loggerprocess import LoggerProcess
 from svpy.daemon.loops import Loops
-from svpy.daemon.natives import LoggerProcess, Natives, Template
+from svpy.daemon.natives import Natives
+from svpy.daemon.nativetemplate import Template
 from svpy.system import descriptors, folders, processes, signals
 from svpy.system.children import Starter, reap
 from svpy.system.clock import tai_now
@@ -84,7 +86,7 @@ class Supervisor:
 
     def recall(self, state: State) -> None:
         """Become what was handed over. Nothing is done about it before `take_over`."""
-        self.natives.recall(state)
+        self.natives.left.recall(state)
 
     def take_over(self, hosted: Hosted, left: Callable[[], None]) -> None:
         """Go on with a folder that was handed over: nothing is started, published or said. Raises OSError."""
@@ -92,7 +94,7 @@ class Supervisor:
         self._by_control[hosted.control_fd] = hosted
         hosted.left = left
         if hosted.native_id:
-            self.natives.go_on(hosted)
+            self.natives.left.go_on(hosted)
         elif hosted.pidfd >= 0:
             self._ends.add(hosted.pidfd)
             self._by_pidfd[hosted.pidfd] = hosted
@@ -116,7 +118,7 @@ class Supervisor:
             if hosted.control_fd > self._most_fd:
                 raise OSError(errno.EMFILE, "the rest is for those that are supervised already")
             self._controls.add(hosted.control_fd)
-            left_behind = adoption.look(hosted, self.boot, self.natives)
+            left_behind = adoption.look(hosted, self.boot, self.natives.left)
             if hosted.pidfd >= 0:
                 self._ends.add(hosted.pidfd)
         except OSError as error:
@@ -200,9 +202,9 @@ class Supervisor:
         loop = self.loops.join(b"adopted", self._ends.nudge)
         while True:
             loop.turn()
-            with trio.move_on_at(self.natives.look_again_mono_s):
+            with trio.move_on_at(self.natives.left.look_again_mono_s):
                 await trio.lowlevel.wait_readable(self._ends.fd)
-            if unheard := self.natives.look_at_unheard():
+            if unheard := self.natives.left.look_again():
                 self._tell_ends(unheard)
             for pidfd in self._ends.ready():
                 hosted = self._by_pidfd.pop(pidfd, None)
@@ -216,7 +218,7 @@ class Supervisor:
     def publish_late(self) -> None:
         """Try again to publish what could not be (a full disk may have room now), and what else waits for all
         folders to have been looked at."""
-        self.natives.look_after()
+        self.natives.left.look_after()
         for hosted in tuple(self._by_control.values()):
             if hosted.unrecorded and hosted.record is not None:
                 self._write_record(hosted, hosted.record)

@@ -137,7 +137,7 @@ class Svscan:
         """Supervise what was handed over. Raises OSError."""
         if self._relay is not None:
             self._relay.take_over()
-        self._supervisor.natives.take_over()
+        self._supervisor.natives.left.take_over()
         for pair in self._pairs.values():
             pair.take_over()
 

@@ -11,7 +11,8 @@ Rules of this module:
   with it: it leaves with ELSEWHERE, and they are executed. It stays in no logger's folder and keeps none's
   pipe as descriptor 0;
 - one that has a single logger gets signals as any process does, nobody is connected to it, and it ends as
-  that logger did.
+  that logger did. It begins when svscan knows of it, and not at all if svscan has ended or waits no longer:
+  nobody must have a log pipe and a log folder without svscan's knowing.
 """
 
 import errno
@@ -19,7 +20,17 @@ import gc
 import os
 
 from svpy.core.errors import FAILED
-from svpy.core.templatewire import COMMAND, DESCRIPTORS, ELSEWHERE, Forked, Wanted, decode, encode_answer
+from svpy.core.templatewire import (
+    COMMAND,
+    ELSEWHERE,
+    OF_MANY,
+    OF_ONE,
+    READY,
+    Forked,
+    Wanted,
+    decode,
+    encode_answer,
+)
 from svpy.native import loggers
 from svpy.system import environment, execplan, installed, multilog, title
 from svpy.system.descriptors import hold_place, reserve_standard
@@ -46,13 +57,15 @@ def run(words: list[bytes], version: bytes) -> int:
     title.take(b"svpy", [COMMAND])
     gc.collect()
     gc.freeze()
+    channel.send(READY)
     while True:
         data, fds = channel.receive()
         if not data:
             return 0
-        named = dict(zip(DESCRIPTORS, fds, strict=False))
+        wanted = decode(data)
+        named = dict(zip(OF_MANY if wanted.is_shared else OF_ONE, fds, strict=False))
         # They come all or not at all (system/passing.py).
-        pid, number = _fork(decode(data), named, channel) if named else (0, errno.EMFILE)
+        pid, number = _fork(wanted, named, channel) if named else (0, errno.EMFILE)
         for fd in fds:
             os.close(fd)
         orders_fd, reports_fd = named.get("orders_write", 0), named.get("reports_read", 0)
@@ -98,6 +111,10 @@ def _in_the_middle(wanted: Wanted, fds: dict[str, int], templates_fds: tuple[int
 
 def _logger_process(wanted: Wanted, fds: dict[str, int]) -> int:
     """What sh, the chain and multilog would have done. Returns the exit code; raises Die."""
+    if not wanted.is_shared:
+        if not os.read(fds["go"], 1):
+            return 0
+        os.close(fds["go"])
     os.dup2(fds["pipe"], 0)
     if wanted.merges_stderr:
         os.dup2(1, 2)

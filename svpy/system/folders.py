@@ -230,6 +230,13 @@ def read_line(name: bytes, folder_fd: int) -> bytes:
         os.close(fd)
 
 
+def version(path: str | bytes) -> tuple[int, int, int]:
+    """Which file that is, links followed, and since when it is as it is: device, inode, moment of its last
+    change in nanoseconds. Raises OSError."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
 def read_program(name: bytes, folder_fd: int, most_bytes: int) -> bytes | None:
     """All of an executable file, None if it is none, is longer, or cannot be read. It may be a link."""
     try:

@@ -7,6 +7,7 @@ from _signal import SIGKILL  # type: ignore[import-not-found]
 
 from svpy.core import shellenv
 from svpy.system.environment import mapping
+from svpy.system.folders import version
 from svpy.system.signals import ALL
 
 SH = b"/bin/sh"
@@ -40,9 +41,8 @@ class Shell:
 
 
 def identity() -> tuple[int, int, int]:
-    """Which file /bin/sh is now: device, inode, time of change. Raises OSError."""
-    found = os.stat(SH)
-    return found.st_dev, found.st_ino, found.st_mtime_ns
+    """Which file /bin/sh is now. Raises OSError."""
+    return version(SH)
 
 
 def learn(environ: list[bytes], deadline_s: float = 1.0) -> Shell | None:

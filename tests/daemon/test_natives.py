@@ -98,7 +98,7 @@ def test_only_what_svscan_was_started_with_is_handed_on(natives: Natives) -> Non
                 found = os.readlink(f"/proc/{other}/fd/{number}")
                 assert found == os.readlink(f"/proc/{daemon.pid}/fd/{number}")
         svscans = {link for link in descriptors(daemon.pid) if link.startswith("pipe:")}
-        pipes = {os.readlink(f"/proc/{natives.pid(name[:-4])}/fd/1") for name in names}
+        pipes = {os.readlink(f"/proc/{natives.up(name[:-4])}/fd/1") for name in names}
         assert pipes <= svscans
         held = descriptors(template(daemon.pid))
         assert (
