@@ -63,6 +63,9 @@ wakes another thread if there is more already."""
 
 _FREED_BYTES = 1 << 20
 
+_MORE_MEANWHILE = 64
+"""More descriptors than the other threads may open while a child is started."""
+
 _READ = object()
 """An answer that has to be read yet."""
 
@@ -536,15 +539,31 @@ class Loggers:
         """Start a child in a folder. Nobody waits for it yet. Raises OSError."""
         with self._spawning:
             os.fchdir(folder_fd)
+            is_lowered = False
             try:
+                is_lowered = self._lower(folder_fd)
                 pid = start()
             finally:
+                if is_lowered:
+                    raise_limit()
                 os.chdir(b"/")
+        if is_lowered:
+            return pid
         try:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, self._limits)
         except OSError:
             pass  # It has more than it needs.
         return pid
+
+    def _lower(self, fd: int) -> bool:
+        """Have a child begin with the limit it is to have, unless another thread might need more meanwhile:
+        then the child sees ours for a moment."""
+        lowest_free = os.dup(fd)
+        os.close(lowest_free)
+        if lowest_free + _MORE_MEANWHILE > self._limits[0]:
+            return False
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._limits)
+        return True
 
 
 def _is_readable(fd: int) -> bool:

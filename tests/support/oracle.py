@@ -360,7 +360,7 @@ def _normalised(raw: Outcome, scenario: Scenario, box: bytes) -> Outcome:
             text = re.sub(pattern, by, text)
         return text if scenario.exact else _ranked(text)
 
-    names = raw.tree if scenario.exact else _named(raw.tree)
+    names = raw.tree if scenario.exact else named(raw.tree)
     tree = {name: replace(entry, content=normal(entry.content)) for name, entry in names.items()}
     return Outcome(raw.code, normal(raw.stdout), normal(raw.stderr), tree)
 
@@ -374,7 +374,7 @@ def _ranked(text: bytes) -> bytes:
     return _ENDPOINT.sub(ranked, text)
 
 
-def _named(tree: dict[bytes, Entry]) -> dict[bytes, Entry]:
+def named(tree: dict[bytes, Entry]) -> dict[bytes, Entry]:
     """Labels in names become their rank: `@LABEL1.s` is the oldest of its folder."""
     renamed: dict[bytes, Entry] = {}
     ranks: dict[bytes, dict[bytes, int]] = {}
