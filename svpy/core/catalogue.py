@@ -46,7 +46,7 @@ CHAIN_LOADERS = frozenset(
 
 SYNOPSES: dict[bytes, bytes] = {
     b"svpy": b"\nupgrade [dir ...]\nshutdown -h | -p | -r",
-    b"svscan": b"[--log-stdout] [--native] [--no-native] [--stop-timeout seconds] [dir]",
+    b"svscan": b"[--log-stdout] [--no-native] [--stop-timeout seconds] [dir]",
     b"supervise": b"dir",
     b"svc": b"[-" + b"".join(row.letter for row in LETTERS) + b"] dir ...",
     b"svok": b"dir",

@@ -26,7 +26,7 @@ class Words:
     folder: bytes | None = None
     log_stdout: bool = False
     stop_timeout_s: float | None = None
-    native: bool = False
+    native: bool = True
     state_fd: int | None = None
     check_fd: int | None = None
     shown: tuple[bytes, ...] = ()
@@ -35,7 +35,6 @@ class Words:
 PLAIN = Words()
 _ALONE: dict[bytes, dict[str, Any]] = {
     b"--log-stdout": {"log_stdout": True},
-    b"--native": {"native": True},
     b"--no-native": {"native": False},
 }
 _WITH_STATE: dict[bytes, Callable[[int], Words]] = {

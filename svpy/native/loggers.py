@@ -11,7 +11,8 @@ Rules of this module:
 - what is wrong with one logger, a bug too, ends that one: its message, its exit code;
 - a logger that has ended has let go of its pipe and folders before that is reported, and leaves nothing;
 - the main thread hears TERM, ALRM and CHLD, and nothing else: signals are answered however many disks hang;
-- the current folder is changed for one moment, by one at a time: while a processor is started.
+- the current folder is changed for one moment, by one at a time: while a processor is started;
+- the command line is that of all: as long as they have the same words, these; else none.
 
 A log pipe is shared with svscan, so epoll has to be told that it is not ours any more before it is closed.
 """
@@ -32,6 +33,7 @@ from svpy.core.errors import FAILED, Die
 from svpy.core.logfolder import FATAL
 from svpy.core.logscript import Script
 from svpy.native.turns import Turns
+from svpy.system import title
 from svpy.system.descriptors import raise_limit, waiting_bytes
 from svpy.system.entry import described
 from svpy.system.logfiles import PAUSE_S, PROCESSORS_FILES, Child, LogFiles, Pause
@@ -251,6 +253,7 @@ class Loggers:
         "_pauses",
         "_reports_fd",
         "_shared",
+        "_shown",
         "_spawning",
         "_takes_more",
         "_turns",
@@ -269,6 +272,7 @@ class Loggers:
         self._by_name: dict[int, Logger] = {}
         self._by_fd: dict[int, Logger] = {}
         self._shared: dict[tuple[bytes, ...], Shared] = {}
+        self._shown: tuple[bytes, ...] | None = None
         self._pauses: deque[tuple[float, Logger]] = deque()
         self._children: dict[int, Logger] = {}
         self._files = lambda start_fd: Files(start_fd, [], self)
@@ -499,11 +503,19 @@ class Loggers:
         shared = self._shared.get(words)
         if shared is None:
             shared = self._shared[words] = Shared(words)
+            self._show()
         shared.users += 1
         files: Callable[[int], LogFiles] = self._files
         if any(folder.processor is not None for folder in shared.script.folders):
             files = lambda start_fd: Files(start_fd, environ, self)  # noqa: E731
         return Logger(self, name, shared, fd, start_fd, files)
+
+    def _show(self) -> None:
+        """With the lock."""
+        words = next(iter(self._shared)) if len(self._shared) == 1 else ()
+        if words != self._shown:
+            self._shown = words
+            title.become(b"multilog", list(words))
 
     def ended(self, logger: Logger, status: int) -> None:
         """It has let go of its folders: now of its pipe."""
@@ -514,6 +526,7 @@ class Loggers:
             logger.shared.users -= 1
             if not logger.shared.users:
                 del self._shared[logger.shared.words]
+                self._show()
             self._report(logger.name, status)
             self._look_whether_over()
 

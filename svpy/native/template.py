@@ -138,7 +138,9 @@ def _leave() -> None:
 
 def _shared(wanted: Wanted, fds: dict[str, int]) -> "Callable[[list[bytes]], int]":
     def work(_: list[bytes]) -> int:
-        _be_seen(wanted)
+        os.umask(_UMASK)
+        reserve_standard()
+        title.become(b"multilog", list(wanted.script))
         os.dup2(hold_place(), 0, inheritable=False)
         os.chdir(b"/")
         orders = fds["orders_read"], fds["orders_write"]
@@ -152,9 +154,3 @@ def _alone(wanted: Wanted) -> "Callable[[list[bytes]], int]":
     """Nobody else is in it, so it is the command's multilog: what a chain may limit, threads and descriptors
     among it, is enough for that. The environment is what the chain has made of it."""
     return lambda _: multilog.run(list(wanted.script))
-
-
-def _be_seen(wanted: Wanted) -> None:
-    os.umask(_UMASK)
-    reserve_standard()
-    title.take(b"multilog", list(wanted.script))

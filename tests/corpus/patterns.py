@@ -45,6 +45,8 @@ def pattern(
     return add
 
 
+SHARED = "Loggers of one account share a process; its command line is what they have in common."
+
 # Limits, accounts, environment.
 
 
@@ -140,20 +142,27 @@ def _closed_folder(scene: Scene) -> None:
     scene.folder("log-status").chmod(0o3700)
 
 
+LOG_STATUS: Facts = {
+    "log": [
+        *(b"starting delivery 1", b"send: status: local 0/10 remote 1/20"),
+        *(b"delivery 1: success", b"send: status: local 0/10 remote 0/20"),
+    ],
+    "status": b"send: status: local 0/10 remote 0/20",
+    "its size": 1001,
+    "its owner": 65534,
+    "its account": NOBODY,
+    "mode": "0o3700",
+}
+
+
 @pattern(
-    {
-        "log": [
-            *(b"starting delivery 1", b"send: status: local 0/10 remote 1/20"),
-            *(b"delivery 1: success", b"send: status: local 0/10 remote 0/20"),
-        ],
-        "status": b"send: status: local 0/10 remote 0/20",
-        "its size": 1001,
-        "its owner": 65534,
-        "logger": ["multilog", "t", "./main", "-*", "+* * status: *", "=status"],
-        "its account": NOBODY,
-        "mode": "0o3700",
-    },
+    {**LOG_STATUS, "logger": ["multilog"]},
     prepare=_closed_folder,
+    differs=SHARED,
+    theirs={
+        **LOG_STATUS,
+        "logger": ["multilog", "t", "./main", "-*", "+* * status: *", "=status"],
+    },
 )
 def log_status(scene: Scene) -> Facts:
     """Below a folder that only root can enter, the logger works in ./main and ./status as nobody; the log
@@ -252,7 +261,11 @@ def log_two_folders(scene: Scene) -> Facts:
     }
 
 
-@pattern({"said": "all", "logger": ["multilog", "t", "-*"], "files": ["run", "supervise"]})
+@pattern(
+    {"said": "all", "logger": ["multilog"], "files": ["run", "supervise"]},
+    differs=SHARED,
+    theirs={"said": "all", "logger": ["multilog", "t", "-*"], "files": ["run", "supervise"]},
+)
 def log_nothing(scene: Scene) -> Facts:
     """A logger that keeps nothing reads everything, and leaves no file."""
     scene.program("log-nothing")

@@ -89,7 +89,7 @@ def test_what_is_written_at_the_end_is_read_to_the_end(natives: Natives) -> None
 def test_only_what_svscan_was_started_with_is_handed_on(natives: Natives) -> None:
     """Descriptors 1, 2, and one above that were svscan's, to the template and to loggers; none of its own."""
     names = natives.pairs(2)
-    shell = f"exec 7</dev/zero; exec {natives.bin}/svscan --native {natives.folder}"
+    shell = f"exec 7</dev/zero; exec {natives.bin}/svscan {natives.folder}"
     with Daemon("sh", "-c", shell) as daemon:
         pid = natives.all_up(names)[0]
         for other in (template(daemon.pid), pid):
@@ -112,11 +112,9 @@ def test_only_what_svscan_was_started_with_is_handed_on(natives: Natives) -> Non
         assert daemon.stop() == 0
 
 
-@pytest.mark.parametrize("option", ["", "--no-native"])
-def test_without_the_option_everything_is_executed(natives: Natives, option: str) -> None:
+def test_with_the_option_everything_is_executed(natives: Natives) -> None:
     names = natives.pairs(2)
-    words = [option] if option else []
-    with Daemon(natives.bin / "svscan", *words, natives.folder) as daemon:
+    with natives.svscan("--no-native") as daemon:
         assert len(set(natives.all_up(names))) == 2
         assert not template(daemon.pid)
         assert natives.how(names[0]) == "executed"
@@ -170,7 +168,7 @@ def test_a_closed_stdout_is_closed_to_them_too(natives: Natives) -> None:
     script(folder / "log/notify", "echo $1 $2 $4 >>told")
     folder.rename(natives.folder / "a")
     natives.make("b", log=LOG)
-    with Daemon("sh", "-c", f"exec {natives.bin}/svscan --native {natives.folder} >&-") as daemon:
+    with Daemon("sh", "-c", f"exec {natives.bin}/svscan {natives.folder} >&-") as daemon:
         pid = natives.up("b/log")
         assert natives.how("b/log") == "native"
         assert os.readlink(f"/proc/{pid}/fd/1") == "/", "its place is held by what cannot be written to"
@@ -453,7 +451,7 @@ def test_two_hundred_loggers_in_one_process(natives: Natives) -> None:
 
 def test_a_process_takes_only_as_many_as_its_limit_allows(natives: Natives) -> None:
     names = natives.pairs(8)
-    shell = f"ulimit -n 90; exec {natives.bin}/svscan --native {natives.folder}"
+    shell = f"ulimit -n 90; exec {natives.bin}/svscan {natives.folder}"
     with Daemon("sh", "-c", shell) as daemon:
         # Not all can be supervised with so few descriptors.
         eventually(lambda: len([name for name in names if natives.pid(name)]) >= 5)
@@ -510,7 +508,7 @@ def test_an_account_that_was_removed_is_noticed_at_the_next_start(natives: Nativ
         (folder / "log/main").mkdir()
         os.chown(folder / "log/main", 4242, 4242)
         folder.rename(natives.folder / name)
-    shell = f"mount --bind {accounts} /etc/passwd && exec {natives.bin}/svscan --native {natives.folder}"
+    shell = f"mount --bind {accounts} /etc/passwd && exec {natives.bin}/svscan {natives.folder}"
     with Daemon("unshare", "--mount", "sh", "-c", shell) as daemon:
         (pid,) = {*natives.all_up(["a/log", "b/log"])}
         accounts.write_text("root:x:0:0::/:/bin/sh\n")
@@ -714,11 +712,9 @@ def test_who_takes_over_one_of_several_takes_nothing_from_the_others(natives: Na
         if second == "supervise":
             hosts.enter_context(Daemon(natives.bin / "supervise", natives.folder / "s0/log"))
         else:
-            hosts.enter_context(Daemon(natives.bin / "svscan", "--native", linked(natives, "one", "s0")))
+            hosts.enter_context(Daemon(natives.bin / "svscan", linked(natives, "one", "s0")))
         taken(names[:1], natives)
-        daemon = hosts.enter_context(
-            Daemon(natives.bin / "svscan", "--native", linked(natives, "two", "s1", "s2"))
-        )
+        daemon = hosts.enter_context(Daemon(natives.bin / "svscan", linked(natives, "two", "s1", "s2")))
         taken(names, natives)
         assert {natives.pid(name) for name in names} == {pid}
         natives.svc("-p", names[2])

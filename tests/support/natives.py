@@ -33,7 +33,7 @@ class Natives(Services):
         new.rename(self.bin / name)
 
     def svscan(self, *options: str, **more: object) -> Daemon:
-        return Daemon(self.bin / "svscan", "--native", *options, self.folder, **more)
+        return Daemon(self.bin / "svscan", *options, self.folder, **more)
 
     def pairs(self, count: int, run: str = STAYS, log: str = LOG) -> list[str]:
         """So many services with loggers; the names of the loggers."""
