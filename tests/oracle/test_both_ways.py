@@ -213,6 +213,8 @@ SHARED_DIFFERS = ALONE_DIFFERS | {
     "its own descriptors": Difference(
         "what it is told, reports and waits with", has_more(
             "/ reads O_CLOEXEC O_PATH",
+            "its comm writes O_CLOEXEC",
+            "its mem writes O_CLOEXEC",
             "the log pipe reads O_CLOEXEC",
             "a pipe of its own reads O_NONBLOCK O_CLOEXEC",
             "a pipe of its own writes O_NONBLOCK O_CLOEXEC",
@@ -240,16 +242,16 @@ def ways() -> Iterator[Ways]:
     base = Path(tempfile.mkdtemp(prefix="svpy-both-"))
     try:
         base.chmod(0o755)
-        native, executed = (shown(base / "way", option) for option in ("--native", "--no-native"))
+        native, executed = (shown(base / "way", *options) for options in ((), ("--no-native",)))
         yield {name: (native[name], executed[name]) for name in native}
     finally:
         shutil.rmtree(base)
 
 
-def shown(root: Path, option: str) -> dict[str, Shown | Exception]:
+def shown(root: Path, *options: str) -> dict[str, Shown | Exception]:
     """Of all rows; what went wrong with one fails its own test."""
     root.mkdir(mode=0o755)
-    way = Way(root, [option], ROWS)
+    way = Way(root, [*options], ROWS)
     found: dict[str, Shown | Exception] = {}
     with way.hosted() as daemon:
         for row in ROWS:

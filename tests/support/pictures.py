@@ -105,7 +105,7 @@ def _told(number: str, pid: int, leader: int) -> str:
 
 
 def _descriptor(proc: Path, fd: int, names: Mapping[str, str]) -> str:
-    link = os.readlink(proc / "fd" / str(fd))
+    link = os.readlink(proc / "fd" / str(fd)).replace(f"{proc}/", "its ")
     found = re.search(r"flags:\s+(\d+)", (proc / "fdinfo" / str(fd)).read_text())
     assert found is not None
     flags = int(found[1], 8)
