@@ -56,7 +56,8 @@ class Hosted:
     process of it has ended, before another is started.
     `has_files` says that `supervise/` is there: nothing is published without. Its files are named from
     `files_fd` on; `where` stands between the folder's name and theirs in messages.
-    `unpublished` says that the status file is behind, `has_word` that the state file has a word.
+    `published` is what the status file has, `unpublished` says that it is behind, `has_word` that the state
+    file has a word.
     `logger` is the one that shares the folder, if there is one: its letters come through this one's
     fifo too.
     `record` is what the lock says for the supervise after us, at first for us (None: nothing, or it must
@@ -85,6 +86,7 @@ class Hosted:
         "native",
         "native_id",
         "pidfd",
+        "published",
         "record",
         "scripts",
         "service",
@@ -103,6 +105,7 @@ class Hosted:
         self.name = one_line(place.name)
         self.stdin_fd = stdin_fd
         self.stdout_fd = stdout_fd
+        self.published = b""
         self.unpublished = False
         self.has_word = False
         self.has_files = True

@@ -397,7 +397,13 @@ class Supervisor:
         if word or hosted.has_word:
             trouble = _not_replaced(hosted, hosted.state_name, encode_state(status, word))
             hosted.has_word = bool(word) or trouble is not None
-        trouble = _not_replaced(hosted, hosted.status_name, status) or trouble
+        # Most letters change nothing, `svc -u` of what is up, and a file of its own costs a file system more
+        # than all else that a letter does.
+        name = hosted.status_name
+        if status != hosted.published or not folders.is_file(name, hosted.files_fd, len(status)):
+            behind = _not_replaced(hosted, name, status)
+            hosted.published = b"" if behind else status
+            trouble = behind or trouble
         hosted.unpublished = trouble is not None
         return trouble
 

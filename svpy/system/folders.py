@@ -256,6 +256,15 @@ def read_program(name: bytes, folder_fd: int, most_bytes: int) -> bytes | None:
     return text if len(text) <= most_bytes else None
 
 
+def is_file(name: bytes, folder_fd: int, size_bytes: int) -> bool:
+    """Whether there is a regular file of that name and size; not if that cannot be known."""
+    try:
+        found = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size_bytes
+
+
 class NotPublished(Exception):
     """A file could not be replaced: `what` was tried (`unable to open `) at `name`."""
 

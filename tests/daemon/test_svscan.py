@@ -39,6 +39,28 @@ def test_what_is_there_is_started(services: Services) -> None:
         assert services.pid("b") == 0
 
 
+def test_a_letter_that_changes_nothing_leaves_the_status_as_it_is(services: Services) -> None:
+    """Unless that is gone, or something else."""
+    status = services.make("a") / "supervise/status"
+    with svscan(services):
+        services.up("a")
+        before = status.stat().st_ino
+        services.svc("-u", "a")
+        assert status.stat().st_ino == before
+        services.svc("-o", "a")
+        assert status.stat().st_ino != before
+        services.svc("-u", "a")
+        for spoil in (status.unlink, lambda: status.write_text("short")):
+            spoil()
+            services.svc("-u", "a")
+            assert services.state("a").startswith("up ")
+        (services.folder / "precious").write_text("18 bytes, as it is")
+        status.unlink()
+        status.symlink_to(services.folder / "precious")
+        services.svc("-u", "a")
+        assert not status.is_symlink() and services.state("a").startswith("up ")
+
+
 def test_what_comes_is_started_at_once(services: Services) -> None:
     """Each comes when the one before it was just found: who looks every five seconds is slow each time."""
     services.make("first")
