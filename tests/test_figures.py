@@ -15,7 +15,6 @@ from support.peers import PEERS, beside_c
 from support.processes import BIN, environment, run
 
 from svpy.core.catalogue import COMMANDS, DAEMONS
-from svpy.core.svscanwords import PLAIN
 
 ROOT = Path(__file__).parent.parent
 BENCH = ROOT / "bench"
@@ -81,9 +80,8 @@ class TestCompared:
         assert {"svpy", "C daemontools"} <= compared["figures"]["memory of 12 pairs, MB"].keys()
 
     def test_twelve_pairs_take_few_processes(self, compared: Any) -> None:
-        executed, native = {"svscan": 1, "multilog": 12}, {"svscan": 1, "svpy": 1, "multilog": 1}
-        assert compared["processes"][EXECUTED] == executed
-        assert compared["processes"]["svpy"] == (native if PLAIN.native else executed)
+        assert compared["processes"][EXECUTED] == {"svscan": 1, "multilog": 12}
+        assert compared["processes"]["svpy"] == {"svscan": 1, "svpy": 1, "multilog": 1}
 
     def test_trio_is_in_one_of_them(self, compared: Any) -> None:
         assert {*compared["figures"]["processes with trio"]} >= {"svpy"}
@@ -94,7 +92,7 @@ class TestCompared:
         figures = compared["figures"]
         assert figures["descriptors for a pair"]["svpy"][0] < 27
         [few_mb], [many_mb] = (figures[f"memory of {pairs} pairs, MB"]["svpy"] for pairs in (4, 12))
-        assert (many_mb - few_mb) / (12 - 4) < (0.2 if PLAIN.native else 6)
+        assert (many_mb - few_mb) / (12 - 4) < 0.2
 
     def test_pages_say_what_was_measured(self, figures: Path, tmp_path: Path) -> None:
         page = tmp_path / "page.md"
