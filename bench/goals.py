@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hosts import OURS, RUNIT, S6, C
+from hosts import OURS, RUNIT, S6, C, Unfit
 from logs import PYTHON, SELECTED, STAMPED, TWO
 
 PEERS = (C, RUNIT, S6)
@@ -21,7 +23,15 @@ class Figures:
         self.all: dict[str, dict[str, list[float]]] = {}
         self.processes: dict[str, dict[str, int]] = {}
 
-    def add(self, who: str, values: dict[str, float]) -> None:
+    @contextmanager
+    def of(self, who: str) -> Iterator[dict[str, float]]:
+        """For what is found now. If it cannot be, all else is worth having, after ten minutes."""
+        values: dict[str, float] = {}
+        try:
+            yield values
+        except Unfit as error:
+            sys.stderr.write(f"compare: warning: {who}: {error}\n")
+            return
         for figure, value in values.items():
             self.all.setdefault(figure, {}).setdefault(who, []).append(value)
 
@@ -29,11 +39,12 @@ class Figures:
         return statistics.median(self.all[figure][who])
 
     def ratio(self, figure: str, others: tuple[str, ...]) -> float:
-        """Ours to the least of the others that are there, run by run."""
+        """Ours to the least of the others that are there, run by run if each has all of them."""
+        ours = self.all[figure][OURS]
         there = [self.all[figure][who] for who in others if who in self.all[figure]]
-        return statistics.median(
-            ours / min(theirs) for ours, *theirs in zip(self.all[figure][OURS], *there, strict=True)
-        )
+        if any(len(theirs) != len(ours) for theirs in there):
+            ours, there = [statistics.median(ours)], [[statistics.median(theirs)] for theirs in there]
+        return statistics.median(own / min(theirs) for own, *theirs in zip(ours, *there, strict=True))
 
 
 def memory(pairs: int) -> str:
