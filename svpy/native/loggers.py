@@ -279,7 +279,7 @@ class Loggers:
         self._lock = allocate_lock()
         self._spawning = allocate_lock()
         self._main = get_ident()
-        self._turns = Turns(self._wait)
+        self._turns = Turns(self._wait, self._wake)
         soft = raise_limit()
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self._limits = (soft, hard)
@@ -316,7 +316,7 @@ class Loggers:
             self._reap()
             self._end_pauses()
             if self._turns.ready:
-                os.eventfd_write(self._wake_fd, 1)
+                self._wake()
 
     def _hear(self) -> int:
         """The signal that came, 0 if a pause is over."""
@@ -346,6 +346,10 @@ class Loggers:
         logger.rest = _AT_WORK
         logger.answer = answer
         self._turns.ready.append(logger.go)
+
+    def _wake(self) -> None:
+        """Let one of the others look."""
+        os.eventfd_write(self._wake_fd, 1)
 
     def _poke(self) -> None:
         """Let the main thread look again."""
@@ -440,7 +444,8 @@ class Loggers:
             else:
                 self._tell(name, *rest)
         except (EOFError, TypeError, ValueError):
-            pass  # As core/nativewire.py says of numbers that cannot be.
+            # As core/nativewire.py says of numbers that cannot be.
+            _close_all(fds)
         with self._lock:
             if self._channel.fd >= 0:
                 self._epoll.modify(self._channel.fd, _INPUT_ONCE)
@@ -480,18 +485,21 @@ class Loggers:
         with self._lock:
             if self._takes_more and name not in self._by_name:
                 try:
+                    if not fds:
+                        raise OSError(errno.EMFILE, "")
                     pipe_fd, start_fd = fds
-                    self._epoll.register(pipe_fd, select.EPOLLONESHOT)
                     logger = self._logger(name, tuple(words), environ, pipe_fd, start_fd)
+                    self._epoll.register(pipe_fd, select.EPOLLONESHOT)
+                    logger.shared.users += 1
+                    if logger.shared.users == 1:
+                        self._shared[logger.shared.words] = logger.shared
+                        self._show()
                     self._by_name[name] = self._by_fd[pipe_fd] = logger
                     self._turns.ready.append(logger.go)
                     return
-                except ValueError:
-                    error = OSError(errno.EMFILE, "")
                 except OSError as trouble:
                     error = trouble
-        for fd in fds:
-            os.close(fd)
+        _close_all(fds)
         if error is not None:
             say(because(FATAL + b"unable to take input", error))
             with self._lock:
@@ -500,11 +508,7 @@ class Loggers:
     def _logger(
         self, name: int, words: tuple[bytes, ...], environ: list[bytes], fd: int, start_fd: int
     ) -> Logger:
-        shared = self._shared.get(words)
-        if shared is None:
-            shared = self._shared[words] = Shared(words)
-            self._show()
-        shared.users += 1
+        shared = self._shared.get(words) or Shared(words)
         files: Callable[[int], LogFiles] = self._files
         if any(folder.processor is not None for folder in shared.script.folders):
             files = lambda start_fd: Files(start_fd, environ, self)  # noqa: E731
@@ -577,6 +581,11 @@ class Loggers:
             return False
         resource.setrlimit(resource.RLIMIT_NOFILE, self._limits)
         return True
+
+
+def _close_all(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def _is_readable(fd: int) -> bool:

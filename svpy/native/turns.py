@@ -8,7 +8,8 @@ Rules of this module:
   time to time. If the same thing is still being done, its doer is stuck, in a call to the kernel about a disk
   that does not answer: then who looks takes the turn over, and a new thread takes the place that became
   free. Who was stuck finishes what it was at, and ends;
-- nobody looks while there is nothing to do, or while nobody is stuck and nothing else is to be done.
+- so nothing is begun that others wait behind, unless somebody looks: who has the turn wakes him first. But
+  nobody looks while nothing waits.
 
 A thing to do is a callable that waits for nothing but disks and stderr, and raises nothing.
 """
@@ -31,12 +32,16 @@ class Turns:
     """`ready`: what is to be done, in this order; whoever is not one of these threads has to wake one of them
     when he puts something there."""
 
-    __slots__ = ("_begun", "_changing", "_threads", "_turn", "_wait", "ready")
+    __slots__ = ("_begun", "_changing", "_is_looked_after", "_threads", "_turn", "_wait", "_wake", "ready")
 
-    def __init__(self, wait: "Callable[[float], Callable[[], None] | None]") -> None:
+    def __init__(
+        self, wait: "Callable[[float], Callable[[], None] | None]", wake: "Callable[[], None]"
+    ) -> None:
         """`wait(timeout_s)` returns when there is something to do, which may be in `ready` already; it waits
-        for ever if that is negative."""
+        for ever if that is negative. `wake` lets one return that waits so."""
         self._wait = wait
+        self._wake = wake
+        self._is_looked_after = False
         self.ready: deque[Callable[[], None]] = deque()
         self._turn: LockType = allocate_lock()
         self._begun = 0
@@ -66,7 +71,12 @@ class Turns:
                 self.ready.append(found)
             while self.ready:
                 turn = self._turn
-                ours = turn if turn.acquire(False) else self._look_after(turn)
+                if turn.acquire(False):
+                    ours: LockType | None = turn
+                else:
+                    self._is_looked_after = True
+                    ours = self._look_after(turn)
+                    self._is_looked_after = False
                 if ours is not None and not self._work(ours):
                     return
 
@@ -107,9 +117,11 @@ class Turns:
                     do = ready.popleft()
                 except IndexError:
                     break  # Who had taken over was quicker.
+                if ready and not self._is_looked_after:
+                    self._wake()
                 do()
-                if ready:
-                    # Who is never done must not keep the others from being heard.
+                if ready and self._is_looked_after:
+                    # Who looks is nobody that waits.
                     found = self._wait(0.0)
                     if found is not None:
                         ready.append(found)
