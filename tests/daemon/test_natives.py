@@ -126,6 +126,7 @@ UNKNOWN = {
     "operator": "exec multilog ./main || exit 1",
     "not ours": "exec cat >/dev/null",
     "relative": "exec ./multilog ./main",
+    "very long": "exec multilog ./main\n" + "#" * (10 << 20),
 }
 
 
@@ -412,6 +413,19 @@ def test_kill_reaches_a_process_that_was_stopped(natives: Natives, three: tuple[
     natives.svc("-k", names[0])
     up_again(natives, names, since=pid)
     assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--no-native"]], ids=["native", "executed"])
+def test_a_logger_that_somebody_has_stopped_does_not_hold_up_the_end(
+    natives: Natives, options: list[str]
+) -> None:
+    names = natives.pairs(3)
+    with natives.svscan(*options, "--stop-timeout", "1") as daemon:
+        pid = natives.all_up(names)[0]
+        os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: stopped(pid))
+        assert daemon.stop() == 0
+        assert not alive(pid)
 
 
 def test_one_that_does_not_end_in_time_is_killed_alone(natives: Natives) -> None:

@@ -124,8 +124,9 @@ def test_each_runs_under_its_own_user(host: Host) -> None:
     currents = [host.root / f"var/multilog/{name}/current" for name in SERVICES]
     # It is there a moment before it has its mode.
     eventually(lambda: all(path.exists() and path.stat().st_mode & 0o44 for path in currents), "both logs")
+    # One process for both, of their common user.
     loggers = [process.uid for process in host.processes() if process.name == "multilog"]
-    assert loggers == [host.id_of("multilog")] * 2
+    assert loggers == [host.id_of("multilog")]
     for name in SERVICES:
         for path, mode in (("", 0o40700), ("/current", 0o100644)):
             facts = (host.root / f"var/multilog/{name}{path}").stat()
