@@ -123,8 +123,9 @@ class Ears:
     def whose(self, fd: int) -> LoggerProcess | None:
         return self._by_fd.get(fd)
 
-    def reported(self, process: LoggerProcess) -> Iterator[tuple[Hosted, int]]:
-        """Those whose end it has reported, and the exit code of each, or minus the signal."""
+    def reported(self, process: LoggerProcess) -> Iterator[tuple[Hosted, int | None]]:
+        """Those whose end it has reported, and the exit code of each, or minus the signal; None if what it
+        has reported is neither."""
         while data := self._read(process):
             for name, status in nativewire.records(data):
                 hosted = process.has_no_more(name)

@@ -104,7 +104,7 @@ class Natives:
         try:
             forked = self._templates.ask(run.wanted, [hosted.stdin_fd, hosted.folder_fd, hears_fd])
             self._children[forked.pid] = hosted
-            os.write(go_fd, b"\n")
+            descriptors.write_now(go_fd, b"\n")
         finally:
             os.close(hears_fd)
             os.close(go_fd)

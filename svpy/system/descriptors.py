@@ -76,6 +76,14 @@ def read_now(fd: int, most_bytes: int) -> bytes | None:
         return None
 
 
+def write_now(fd: int, data: bytes) -> None:
+    """So few bytes that there is room for them, into a pipe, whether or not anyone still reads it."""
+    try:
+        os.write(fd, data)
+    except BrokenPipeError:
+        pass
+
+
 def pipe_that_does_not_block() -> tuple[int, int]:
     """Its reading and its writing end, close-on-exec. Raises OSError."""
     return os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

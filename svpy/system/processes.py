@@ -103,9 +103,13 @@ def is_stopped(pid: int) -> bool:
         return False
 
 
-def exit_code(status: int) -> int:
-    """Of a wait status: the exit code, or minus the number of the signal."""
-    return os.waitstatus_to_exitcode(status)
+def exit_code(status: int) -> int | None:
+    """Of a wait status: the exit code, or minus the number of the signal; None if it is none of a process
+    that has ended."""
+    try:
+        return os.waitstatus_to_exitcode(status)
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_child(pid: int) -> bool:

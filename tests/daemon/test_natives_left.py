@@ -96,6 +96,18 @@ def test_what_was_reported_before_anyone_took_it_is_known(scene: Scene) -> None:
         os.close(fd)
 
 
+@pytest.mark.parametrize("status", [0x7F, 0x137F, 0xFFFF, 1 << 31, (1 << 32) - 1])
+def test_what_cannot_be_a_wait_status_is_an_end_all_the_same(scene: Scene, status: int) -> None:
+    logger, pipe = hosted(), os.pipe()
+    left, ears = scene.left()
+    assert left.adopt(logger, scene.record(pipe[0]))
+    process = logger.native
+    scene.report(pipe[0], status)
+    assert [*ears.reported(process)] == [(logger, None)]
+    for fd in pipe:
+        os.close(fd)
+
+
 def test_one_reads_what_is_reported_and_the_others_look(scene: Scene) -> None:
     first, second = hosted(), hosted()
     pipes = os.pipe(), os.pipe()
