@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.disks import dead_disk
 from support.natives import (
     LOG,
     Natives,
@@ -428,6 +429,34 @@ def test_a_logger_that_somebody_has_stopped_does_not_hold_up_the_end(
         assert not alive(pid)
 
 
+def test_a_disk_that_does_not_answer_holds_up_nobody(natives: Natives) -> None:
+    """Neither other loggers, nor svc, nor a stop with a deadline: what even KILL does not end is let be."""
+    with dead_disk(natives.folder.with_name("disk")) as disk:
+        stuck, *names = natives.pairs(3, run=counts())
+        script(natives.folder / stuck / "run", f"exec multilog {disk.folder}/main")
+        with natives.svscan("--stop-timeout", "1") as daemon:
+            (pid,) = {*natives.all_up([stuck, *names])}
+            disk.silent("write")
+            disk.line(b"held write")
+            for name in names:
+                before = natives.logged(name).count(b"\n")
+                eventually(lambda name=name, before=before: natives.logged(name).count(b"\n") > before + 10)
+            natives.svc("-d", stuck)
+            before = states(natives, names)
+            natives.svc("-t", names[0])
+            eventually(lambda before=before: states(natives, names) != before)
+            eventually(lambda: natives.pid(names[0]) == pid)
+            assert natives.state(stuck).endswith("want down") and natives.pid(stuck) == pid
+            assert daemon.stop() == 0
+            assert natives.pid(names[0]) == natives.pid(names[1]) == 0
+            daemon.line(b"killing s0/log: it did not end in time")
+            daemon.line(b"killed 1 processes")
+            disk.silent()
+            eventually(lambda: not alive(pid))
+    for name in names:
+        nothing_is_lost((natives.folder / name).parent)
+
+
 def test_one_that_does_not_end_in_time_is_killed_alone(natives: Natives) -> None:
     names = natives.pairs(3)
     with natives.svscan() as daemon:
@@ -632,7 +661,7 @@ def test_deaths_of_svscan_change_no_pid_and_lose_no_line(natives: Natives) -> No
         said = daemon.said + daemon.rest()
     # What it has reported is known, whoever had started it.
     assert b"/log (pid" not in said
-    assert not alive(pid)
+    eventually(lambda: not alive(pid), "which is nobody's child")
     for name in names:
         nothing_is_lost((natives.folder / name).parent)
 
@@ -794,7 +823,8 @@ def test_upgrades_change_no_pid_and_lose_no_line(natives: Natives) -> None:
             assert [natives.pid(name) for name in names] == [other, pid, pid]
             last.signal(signal.SIGTERM)
             assert last.wait() == 0
-    assert not alive(pid) and not alive(other)
+        # Not its children: they end when they have no loggers any more, and nobody waits for that.
+        eventually(lambda: not alive(pid) and not alive(other))
     for name in names:
         nothing_is_lost((natives.folder / name).parent)
 

@@ -10,13 +10,12 @@ import re
 import resource
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import deaddisk
+from support.disks import DeadDisk, dead_disk
 from support.loggers import SHORT_PAUSES, Host, Log
 from support.natives import kept
 from support.processes import BIN, Running, eventually, run
@@ -95,25 +94,9 @@ def test_each_logs_as_if_it_were_alone(host: Host, tmp_path: Path) -> None:
 # Disks that do not answer, and a stderr that nobody reads.
 
 
-class DeadDisk(Running):
-    """support/deaddisk.py at work."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(sys.executable, "-I", deaddisk.__file__, folder, stdin=subprocess.PIPE)
-        self.line(b"ready")
-        self.folder = Path(f"/proc/{self.pid}/root{folder}")
-
-    def silent(self, *requests: str) -> None:
-        assert self.process.stdin is not None
-        os.write(self.process.stdin.fileno(), " ".join(requests).encode() + b"\n")
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[DeadDisk]:
-    folder = start(tmp_path, "disk")
-    if why := deaddisk.missing(folder):
-        pytest.skip(why)
-    with DeadDisk(folder) as disk:
+    with dead_disk(tmp_path / "disk") as disk:
         yield disk
 
 
