@@ -16,6 +16,7 @@ from svpy.core.record import Record, decode, encode, may_be_overwritten
 from svpy.core.recordline import SIZE_BYTES
 from svpy.core.service import SERVICE_FOLDER, Scripts, Service
 from svpy.system import descriptors, folders
+from svpy.system.parked import Parked
 from svpy.system.supervised import SERVICE
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class Hosted:
     fifo too.
     `record` is what the lock says for the supervise after us, at first for us (None: nothing, or it must
     not say anything); `unrecorded` that it could not be written. `pidfd` is that of a process that another
-    supervise had started, else -1. `stopping` says that it is being stopped to be left.
+    supervise had started, else -1. `parked_ok` is the name of `ok` in system/parked.py, 0 if it is not there.
+    `stopping` says that it is being stopped to be left.
     `native` is the process that it shares with others, if it does, and `native_id` its name there."""
 
     __slots__ = (
@@ -85,6 +87,7 @@ class Hosted:
         "name",
         "native",
         "native_id",
+        "parked_ok",
         "pidfd",
         "published",
         "record",
@@ -114,6 +117,7 @@ class Hosted:
         self.unrecorded = False
         self.stopping = False
         self.pidfd = -1
+        self.parked_ok = 0
         self.native: LoggerProcess | None = None
         self.native_id = 0
         self.scripts = place.scripts
@@ -142,7 +146,7 @@ class Hosted:
         """Returns whether it is normally up."""
         what, part = b"unable to chdir to ", b""
         try:
-            self.folder_fd = here = self._keep(folders.open_folder(place.path, place.parent_fd))
+            self.folder_fd = here = self._folder_of(place)
             what, part = b"unable to stat ", b"/down"
             normally_up = not folders.exists(b"down", here)
             folders.make_supervise(here)
@@ -157,6 +161,12 @@ class Hosted:
         except OSError as error:
             raise self.refused(what, part, error) from error
         return normally_up
+
+    def _folder_of(self, place: Place) -> int:
+        """The owner's own, where it is that one. Raises OSError."""
+        if place.parent_fd is not None and place.path == b".":
+            return place.parent_fd
+        return self._keep(folders.open_folder(place.path, place.parent_fd))
 
     def _name_files(self, prefix: bytes) -> None:
         self._prefix = prefix
@@ -192,7 +202,7 @@ class Hosted:
         place = Place(state["name"], b".", scripts=scripts, supervise=state["_supervise"])
         return cls(place, 0, 1, state)
 
-    def open_ok(self) -> None:
+    def open_ok(self, parked: Parked) -> None:
         """Let svok and svstat know that this folder is supervised. Raises Refused, with all still open.
 
         To be called when the status is published: clients look at once."""
@@ -200,7 +210,7 @@ class Hosted:
             return
         name = self._prefix + b"ok"
         try:
-            self._keep(folders.open_fifo(name, self.files_fd, os.O_RDONLY))
+            self.parked_ok = parked.keep(folders.open_fifo(name, self.files_fd, os.O_RDONLY))
         except OSError as error:
             raise self._refusal(b"unable to read ", self.where + name, error) from error
 

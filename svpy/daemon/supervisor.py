@@ -38,6 +38,7 @@ from svpy.daemon.nativetemplate import Template
 from svpy.system import descriptors, folders, processes, signals
 from svpy.system.children import Starter, reap
 from svpy.system.clock import tai_now
+from svpy.system.parked import Parked
 from svpy.system.tell import because, say
 from svpy.system.waiting import Readable
 
@@ -63,6 +64,7 @@ class Supervisor:
         self._most_fd = descriptors.limit() - SPARE_DESCRIPTORS
         self._by_control: dict[int, Hosted] = {}
         self._by_pid: dict[int, Hosted | LoggerProcess | Template] = {}
+        self._parked = Parked()
         self._ends = Readable()
         self._by_pidfd: dict[int, Hosted] = {}
         self.boot = processes.boot()
@@ -82,11 +84,13 @@ class Supervisor:
 
     def state(self) -> State:
         """What is handed over to the program that follows, beside the folders."""
-        return {**self._starter.state(), **self.natives.state()}
+        return {**self._starter.state(), **self.natives.state(), "parked": self._parked.state()}
 
     def recall(self, state: State) -> None:
         """Become what was handed over. Nothing is done about it before `take_over`."""
         self.natives.left.recall(state)
+        if "parked" in state:
+            self._parked.recall(state["parked"])
 
     def take_over(self, hosted: Hosted, left: Callable[[], None]) -> None:
         """Go on with a folder that was handed over: nothing is started, published or said. Raises OSError."""
@@ -131,7 +135,7 @@ class Supervisor:
             self._by_pid[left_behind.record.pid] = hosted
         self.tell(hosted, machine.Opened(now()) if left_behind is None else left_behind.resumed(now()))
         try:
-            hosted.open_ok()
+            hosted.open_ok(self._parked)
         except Refused:
             self.release(hosted)
             raise
@@ -168,6 +172,10 @@ class Supervisor:
         self.natives.leave(hosted)
         self._controls.remove(hosted.control_fd)
         del self._by_control[hosted.control_fd]
+        try:
+            self._parked.let_go(hosted.parked_ok)
+        except OSError as error:
+            self.warn(because(b"unable to close ok of " + hosted.name, error))
         hosted.close()
         self.news()
 

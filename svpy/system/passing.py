@@ -70,6 +70,11 @@ class Channel:
             raise OSError(errno.EMSGSIZE, "cut off")
         return data, fds
 
+    def detach(self) -> int:
+        """Returns its descriptor, which is no longer this object's."""
+        self.fd = -1
+        return self._socket.detach()
+
     def close(self) -> None:
         """More than once is as good as once."""
         self._socket.close()

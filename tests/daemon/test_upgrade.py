@@ -577,7 +577,7 @@ def test_a_loop_that_fails_begins_again(upgrading: Upgrading, tmp_path: Path, lo
             assert pids(upgrading, *NAMES) == before
             upgrading.svc("-t", "plain")
             upgrading.up("plain", since=before[0])
-            eventually(lambda: len(descriptors(daemon.pid)) == count + 5)
+            eventually(lambda: len(descriptors(daemon.pid)) == count + 4)
             upgrading.install()
             upgrading.upgraded()
             daemon.signal(signal.SIGTERM)
