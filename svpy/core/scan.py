@@ -115,6 +115,10 @@ class Complaints:
         """What is not said again, by name."""
         return list(self._said.items())
 
+    def stand(self) -> bool:
+        """Whether the last scan made any."""
+        return bool(self._said)
+
     def news(self, current: Mapping[bytes, bytes]) -> list[bytes]:
         """All complaints of one scan in (name to text), those that are new out."""
         new = [text for name, text in current.items() if self._said.get(name) != text]

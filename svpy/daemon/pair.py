@@ -13,6 +13,7 @@ Rules of this module:
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -43,7 +44,7 @@ class Pair:
 
     The folder is opened once, so that both halves are those of the same one whatever becomes of its
     name meanwhile. `relay` reads what a service writes that has no logger. `stopping` is what is
-    remembered while it stops, None if it is not to stop."""
+    remembered while it stops, None if it is not to stop. `listed_as` is its name as a scan finds it."""
 
     __slots__ = (
         "_changed",
@@ -53,6 +54,7 @@ class Pair:
         "_relay",
         "_supervisor",
         "folder_fd",
+        "listed_as",
         "logger",
         "name",
         "pipe",
@@ -73,6 +75,7 @@ class Pair:
         self._inlet: Inlet | None = None
         self._changed = changed
         self.name = name
+        self.listed_as = os.fsdecode(name)
         self.folder_fd = folder_fd
         self.service: Hosted | None = None
         self.logger: Hosted | None = None
@@ -271,6 +274,15 @@ class Pair:
             self._supervisor.give_back(self._lingering)
             self._lingering = None
         self._changed(self)
+
+    def lacks_nothing(self) -> bool:
+        """Whether a scan that finds its folder again has nothing to do. What a `log` leads to is worth
+        looking at only where there is no logger."""
+        if self.service is None or self.stopping is not None:
+            return False
+        if self.logger is not None:
+            return True
+        return not folders.has(b"log", self.folder_fd) and (self._relay is None or self._inlet is not None)
 
     def is_gone(self) -> bool:
         """Whether neither half is supervised."""

@@ -227,7 +227,7 @@ class Supervisor:
         """Try again to publish what could not be (a full disk may have room now), and what else waits for all
         folders to have been looked at."""
         self.natives.left.look_after()
-        for hosted in tuple(self._by_control.values()):
+        for hosted in [each for each in self._by_control.values() if each.unrecorded or each.unpublished]:
             if hosted.unrecorded and hosted.record is not None:
                 self._write_record(hosted, hosted.record)
             if hosted.unpublished:

@@ -3,6 +3,9 @@
 Rules of this module:
 
 - the folder is scanned every five seconds, and at once when it changes or on HUP;
+- a scan lists the folder; what is listed as the folder that it was, and lacks nothing, is not looked at any
+  closer (two thousand stat(2) cost more than all else). Where that would not be enough (a symlink, a mount,
+  a file system that lists other numbers than it gives, a complaint that stands), and now and then, it is;
 - a scan that begins a thousand services lets everything else have its turn between two of them;
 - what a signal asks for stands in core/orders.py; the first that ends stops everything in the order of
   core/shutdown.py, once; so does an essential service that has ended by itself, but not where svscan is a
@@ -13,6 +16,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,8 +43,11 @@ from svpy.system.tell import because
 SCAN_INTERVAL_S = 5.0
 SCANNING = b"scan"
 REST_S = 0.01
-"""Between two scans that changes asked for, and four times what the last one took: a folder in
-which five hundred links are being made is not to be scanned five hundred times."""
+"""Between a change and the scan that it asks for, and between two such scans four times what it took to look:
+a folder in which five hundred links are being made is not to be scanned five hundred times."""
+
+SCANS_TO_CLOSER_LOOK = 12
+"""So many regular scans, a minute, are enough for whatever a list of names and numbers does not show."""
 
 SWEEP_S = 2.0
 SWEEP_REST_S = 0.001
@@ -102,6 +109,9 @@ class Svscan:
         self._heeded = (signal.SIGCHLD, changes.SIGNAL, *self._orders)
         self._heard_now: signals.Heard | None = None
         self._changes_fd = -1
+        self._mounts: changes.Mounts | None = None
+        self._scans_to_closer_look = 0
+        self._looked_s = 0.0
 
     def state(self) -> State:
         """What is handed over to the program that follows (core/handover.py). Who adds something that
@@ -228,6 +238,8 @@ class Svscan:
             return
         order = self._orders.get(number, Order.SCAN)
         if order is Order.SCAN:
+            if number != changes.SIGNAL:
+                self._scans_to_closer_look = 0
             self._look.set()
         elif order is Order.UPGRADE:
             self._upgrade_asked.set()
@@ -319,10 +331,10 @@ class Svscan:
                 regular = began + SCAN_INTERVAL_S
             await self._scan(changed)
             self._report.ready()
-            took_s = trio.current_time() - began
+            not_before = trio.current_time() + 4 * self._looked_s
             with trio.move_on_at(regular):
                 await self._look.wait()
-                await trio.sleep(max(REST_S, 4 * took_s))
+                await trio.sleep_until(max(trio.current_time() + REST_S, not_before))
 
     async def _scan(self, changed: bool) -> None:
         try:
@@ -335,19 +347,20 @@ class Svscan:
     async def _scan_once(self, changed: bool) -> dict[bytes, bytes]:
         """Look, and host what is new. Returns what went wrong, by name."""
         self._supervisor.publish_late()
+        complaints: dict[bytes, bytes] = {}
+        began = trio.current_time()
         try:
-            names = folders.names(self._folder_fd)
+            found = self._look_through(changed, complaints)
         except OSError as error:
             return {b"": because(b"unable to read directory", error)}
-        complaints: dict[bytes, bytes] = {}
-        found = [
-            folder
-            for name in names
-            if scan.may_be_service(name) and (folder := self._look_at(name, changed, complaints))
-        ]
+        finally:
+            self._looked_s = trio.current_time() - began
+        keys = {folder.key for folder in found}
         known = {
             key: scan.Known(bool(pair.service), bool(pair.logger), pair.stopping is not None)
             for key, pair in self._pairs.items()
+            # The others lack nothing.
+            if key in keys or pair.is_gone()
         }
         for action in scan.decide(known, found):
             await trio.lowlevel.checkpoint()
@@ -359,6 +372,31 @@ class Svscan:
                 self._let_go_of_unused()
         self._relay_what_has_lost_its_log(found)
         return complaints
+
+    def _look_through(self, changed: bool, complaints: dict[bytes, bytes]) -> list[scan.Found]:
+        """What there may be something to do for, by name. Raises OSError."""
+        device = -1 if self._is_to_look_closer(changed) else folders.device(self._folder_fd)
+        names = []
+        for name, inode in folders.entries(self._folder_fd):
+            pair = self._pairs.get((device, inode))
+            if pair is None or pair.listed_as != name or not pair.lacks_nothing():
+                names.append(os.fsencode(name))
+        return [
+            folder
+            for name in sorted(names)
+            if scan.may_be_service(name) and (folder := self._look_at(name, changed, complaints))
+        ]
+
+    def _is_to_look_closer(self, changed: bool) -> bool:
+        """At everything, whatever it is listed as."""
+        if self._mounts is None:
+            self._mounts = changes.Mounts()
+        due = self._mounts.have_changed() or self._complaints.stand() or not self._scans_to_closer_look
+        if due:
+            self._scans_to_closer_look = SCANS_TO_CLOSER_LOOK
+        elif not changed:
+            self._scans_to_closer_look -= 1
+        return due
 
     def _relay_what_has_lost_its_log(self, found: list[scan.Found]) -> None:
         for folder in found:

@@ -6,6 +6,7 @@ names as well, which a scan does not need; the libraries for it are one more thi
 
 import fcntl
 import os
+import select
 import signal
 
 SIGNAL = signal.SIGIO
@@ -28,3 +29,25 @@ def tell_changes(folder_fd: int) -> int:
         os.close(fd)
         return -1
     return fd
+
+
+class Mounts:
+    """Hears of changes in the table of mounts (proc(5), /proc/PID/mountinfo)."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        try:
+            self._fd = os.open(b"/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._fd = -1
+        else:
+            self._poll.register(self._fd, select.POLLPRI)
+
+    def have_changed(self) -> bool:
+        """Whether they may have since this was asked last. Always where nobody tells."""
+        return self._fd < 0 or bool(self._poll.poll(0))
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

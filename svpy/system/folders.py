@@ -27,11 +27,15 @@ def open_folder_itself(path: bytes, dir_fd: int) -> int:
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
 
 
-def names(folder_fd: int) -> list[bytes]:
-    """The names in an open folder, sorted. Raises OSError."""
+def entries(folder_fd: int) -> list[tuple[str, int]]:
+    """What is in an open folder: its name, and the inode number that it is listed with if it is a folder
+    itself, else 0. (What is mounted on it has another, and so may a folder of an overlay.) Raises OSError."""
     readable_fd = open_to_read(folder_fd)
     try:
-        return sorted(os.fsencode(name) for name in os.listdir(readable_fd))
+        with os.scandir(readable_fd) as found:
+            return [
+                (entry.name, entry.inode() if entry.is_dir(follow_symlinks=False) else 0) for entry in found
+            ]
     finally:
         os.close(readable_fd)
 
@@ -44,6 +48,11 @@ def identify(name: bytes, folder_fd: int) -> tuple[int, int] | None:
 def identify_open(folder_fd: int) -> tuple[int, int] | None:
     """The same of an open folder."""
     return _identity(os.fstat(folder_fd))
+
+
+def device(folder_fd: int) -> int:
+    """That of an open folder. Raises OSError."""
+    return os.fstat(folder_fd).st_dev
 
 
 def _identity(found: os.stat_result) -> tuple[int, int] | None:
@@ -88,6 +97,11 @@ def leads_somewhere(name: bytes, folder_fd: int) -> bool:
         return exists(name, folder_fd)
     except OSError:
         return False
+
+
+def has(name: bytes, folder_fd: int) -> bool:
+    """Whether a name leads to something, for who asks it of thousands: without a word on why not."""
+    return os.access(name, os.F_OK, dir_fd=folder_fd)
 
 
 def enter(folder_fd: int) -> None:

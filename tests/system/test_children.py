@@ -212,7 +212,7 @@ def test_a_change_sends_a_signal(tmp_path: Path, change: str) -> None:
     try:
         assert hung_on >= 0
         # Listing closes a duplicate of what it lists, which would end it if it hung on that.
-        folders.names(scanned)
+        folders.entries(scanned)
         match change:
             case "make":
                 (watched / "new").mkdir()
