@@ -15,13 +15,14 @@ Rules of this module (daemontools' svscan.c, where it does not say otherwise):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from svpy.core.value import value
 
 Key = tuple[int, int]
 """Device and inode of a service folder."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """One folder seen by a scan."""
 
@@ -31,7 +32,7 @@ class Found:
     log_is_file: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Known:
     """What svscan has of a folder it knows: which halves it supervises now, and whether what is left
     of them is stopping: then nothing is begun."""
@@ -41,24 +42,24 @@ class Known:
     stopping: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HostService:
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HostLogger:
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HostTogether:
     """A service and the logger that is a file in its folder: both or neither."""
 
     found: Found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Forget:
     """The folder is gone and nothing of it runs: close its pipe."""
 

@@ -21,9 +21,10 @@ Rules of this module:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
+
+from svpy.core.value import changing, value
 
 EMPTY_LOOKS = 3
 """So many looks, a second apart, at an empty pipe without an end are enough."""
@@ -47,7 +48,7 @@ LATER_S = (0.0, 1.0, 2.0)
 """How long after the deadline each of them is, in their order."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deadline:
     """When everything is to have ended; by itself, never."""
 
@@ -62,7 +63,7 @@ class Deadline:
         return min([moment for moment in moments if moment > now_mono_s], default=inf)
 
 
-@dataclass(slots=True)
+@changing
 class Stopping:
     """What is remembered of one folder while it stops; `left_bytes` were in its log pipe when its
     logger was last told to read on."""
@@ -77,7 +78,7 @@ class Stopping:
     logger_timed_out: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Half:
     """A service or a logger as it is now: supervised or gone, with a process, about to get one
     (its second has not passed yet) or without; `stopping`: the process is its `stop`."""
@@ -89,7 +90,7 @@ class Half:
     stopping: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Order:
     """What one half is told now: letters, that its input has its end, that its time is up."""
 
@@ -105,7 +106,7 @@ NOTHING = Order()
 _TIME_UP = Order(time_up=True)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Orders:
     """What to do now: what each half is told, and whether to close svscan's writing end before."""
 
@@ -114,7 +115,7 @@ class Orders:
     close_pipe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pipe:
     """A log pipe as it is now: bytes in it, and whether anyone but svscan may still write to it."""
 
