@@ -26,7 +26,7 @@ from support.services import (
 )
 
 MANY = 1100
-DESCRIPTORS_EACH = 5
+DESCRIPTORS_EACH = 3
 """What svscan holds of a service without a logger."""
 
 
