@@ -51,3 +51,6 @@ class Mounts:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    # As an epoll object does.
+    __del__ = close

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -37,7 +38,8 @@ class Scanner:
 
     def __init__(self, services: Services) -> None:
         self.home_fd = folders.open_folder(b".")
-        self.supervisor = Supervisor(b"svscan", Starter([], 100, self.home_fd))
+        self.starter = Starter([], 100, self.home_fd)
+        self.supervisor = Supervisor(b"svscan", self.starter)
         self.svscan = Svscan(self.supervisor, folders.open_folder(bytes(services.folder)))
 
     async def looks_at(self, patch: pytest.MonkeyPatch, changed: bool = False) -> list[bytes]:
@@ -63,8 +65,8 @@ class Scanner:
             pair.go_on_stopping(ticked=False)
             pair.go_on_stopping(ticked=False)
             pair.close()
-        os.close(self.svscan._folder_fd)
-        os.close(self.home_fd)
+        for fd in (self.svscan._folder_fd, self.home_fd, *self.starter._places):
+            os.close(fd)
 
 
 @pytest.fixture
@@ -221,6 +223,15 @@ def at_rest(pid: int) -> bool:
     return wakeups(pid) - before <= 4 * scans
 
 
+@pytest.fixture
+def same_signal_mask() -> Iterator[None]:
+    """svscan ends with its signals blocked, which a process that goes on must undo."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@pytest.mark.usefixtures("same_signal_mask")
 async def test_no_task_for_a_service(services: Services, autojump_clock: object) -> None:
     for number in range(40):
         services.make(str(number), down=True)
