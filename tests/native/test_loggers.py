@@ -11,10 +11,13 @@ import resource
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.disks import DeadDisk, dead_disk
 from support.loggers import SHORT_PAUSES, Host, Log
 from support.natives import kept
@@ -761,3 +764,99 @@ def test_floods_are_logged_whole_and_keep_nobody_from_being_heard(host: Host, tm
         assert alive(flood.pid)
         host.tell(endless, signal.SIGTERM)
         assert host.status(endless) == 0
+
+
+SCRIPTS = (
+    ["./main"],
+    ["t", "s4096", "n3", "./main"],
+    ["s4096", "!tr a b", "./main", "=status"],
+    ["-*", "+*a*", "s5000", "./main"],
+    ["t", "./main", "-*", "+*z*", "n2", "s4096", "./second"],
+)
+pieces = st.sampled_from([b"a", b"z", b" ", b"\n", b"\n", b"az" * 500, b"c" * 3000, b"\n" * 700])
+data = st.lists(pieces, max_size=6).map(b"".join)
+step = st.tuples(st.integers(0, 2), st.one_of(data, data, data, st.just(b"")))
+"""Who is written to, and what; nothing: its files are rotated."""
+
+
+class Alone(Log):
+    """The command, of which tests/oracle shows that it does what C does."""
+
+    def __init__(self, folder: Path, words: list[str]) -> None:
+        reading, writing = os.pipe()
+        super().__init__(folder, writing, 0)
+        self.running = Running(BIN / "multilog", *words, cwd=folder, stdin=reading)
+        os.close(reading)
+
+
+def rotated(log: Log, ask: Callable[[], None]) -> None:
+    """What was written before is there, and is rotated."""
+    currents = [path for path in log.start.glob("*/current") if path.stat().st_size]
+    before = [path.stat().st_ino for path in currents]
+    ask()
+    eventually(
+        lambda: (
+            not any(
+                path.stat().st_ino == inode or path.with_name("previous").exists()
+                for path, inode in zip(currents, before, strict=True)
+            )
+        )
+    )
+
+
+def tree(folder: Path) -> list[tuple[str, int, bytes]]:
+    """All files, in their order; labels without their time."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "lock")
+    return [
+        (
+            LABEL.sub(b"@", os.fsencode(path.relative_to(folder))).decode(),
+            path.stat().st_mode & 0o777,
+            LABEL.sub(b"@", path.read_bytes()),
+        )
+        for path in found
+    ]
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.sampled_from(range(len(SCRIPTS))), min_size=3, max_size=3),
+    st.lists(step, max_size=12),
+    st.booleans(),
+)
+def test_any_interleaving_leaves_each_what_it_leaves_when_alone(
+    tmp_path_factory: pytest.TempPathFactory,
+    scripts: list[int],
+    steps: list[tuple[int, bytes]],
+    by_term: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("together")
+    with Host() as host, ExitStack() as lives:
+        shared = [host.add(start(folder, f"s{n}"), *SCRIPTS[which]) for n, which in enumerate(scripts)]
+        alone = [Alone(start(folder, f"a{n}"), SCRIPTS[which]) for n, which in enumerate(scripts)]
+        for each in alone:
+            lives.enter_context(each.running)
+        pairs = [*zip(shared, alone, strict=True)]
+        for log in (*shared, *alone):
+            is_open(log)
+        for number, what in steps:
+            ours, theirs = pairs[number]
+            for log in (ours, theirs):
+                log.write(what or b"\n")
+                is_read(log)
+            if not what:
+                rotated(ours, lambda ours=ours: host.tell(ours, signal.SIGALRM))  # type: ignore[misc]
+                rotated(theirs, lambda theirs=theirs: theirs.running.signal(signal.SIGALRM))  # type: ignore[misc]
+        for ours, theirs in pairs:
+            if by_term:
+                for log in (ours, theirs):
+                    log.write(b"\n")
+                    is_read(log)
+                host.tell(ours, signal.SIGTERM)
+                theirs.running.signal(signal.SIGTERM)
+            else:
+                ours.close()
+                theirs.close()
+            assert host.status(ours) == theirs.running.wait() == 0
+            theirs.close()
+            assert tree(ours.start) == tree(theirs.start)
+        assert host.finish() == b""
