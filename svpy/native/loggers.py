@@ -437,10 +437,11 @@ class Loggers:
         if not data:
             self._close_socket()
             return
+        trouble: OSError | None = None
         try:
             what, name, *rest = nativewire.decode(data)
             if what == nativewire.ADD:
-                self._add(name, fds, *rest)
+                trouble = self._add(name, fds, *rest)
             else:
                 self._tell(name, *rest)
         except (EOFError, TypeError, ValueError):
@@ -449,6 +450,9 @@ class Loggers:
         with self._lock:
             if self._channel.fd >= 0:
                 self._epoll.modify(self._channel.fd, _INPUT_ONCE)
+        if trouble is not None:
+            # Last: nobody may be reading it, and that must not keep the next message waiting.
+            say(because(FATAL + b"unable to take input", trouble))
 
     def _close_socket(self) -> None:
         with self._lock:
@@ -480,7 +484,8 @@ class Loggers:
             if logger is not None:
                 self._signal(logger, number)
 
-    def _add(self, name: int, fds: list[int], words: list[bytes], environ: list[bytes]) -> None:
+    def _add(self, name: int, fds: list[int], words: list[bytes], environ: list[bytes]) -> OSError | None:
+        """What is to be said of one that has failed already."""
         error: OSError | None = None
         with self._lock:
             if self._takes_more and name not in self._by_name:
@@ -496,14 +501,14 @@ class Loggers:
                         self._show()
                     self._by_name[name] = self._by_fd[pipe_fd] = logger
                     self._turns.ready.append(logger.go)
-                    return
+                    return None
                 except OSError as trouble:
                     error = trouble
         _close_all(fds)
         if error is not None:
-            say(because(FATAL + b"unable to take input", error))
             with self._lock:
                 self._report(name, FAILED << 8)
+        return error
 
     def _logger(
         self, name: int, words: tuple[bytes, ...], environ: list[bytes], fd: int, start_fd: int
@@ -611,6 +616,7 @@ def serve(socket_fd: int, orders: tuple[int, int], reports: tuple[int, int]) -> 
     here end with it. Returns the exit code; raises OSError and Die."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     _keep_what_is_freed()
     Loggers(socket_fd, orders[0], reports[1]).run()

@@ -120,8 +120,8 @@ class Turns:
                 if ready and not self._is_looked_after:
                     self._wake()
                 do()
-                if ready and self._is_looked_after:
-                    # Who looks is nobody that waits.
+                if ready and (self._is_looked_after or self._threads < _THREADS):
+                    # Who looks, or could not be started, is nobody that waits.
                     found = self._wait(0.0)
                     if found is not None:
                         ready.append(found)
