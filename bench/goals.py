@@ -12,6 +12,9 @@ from hosts import OURS, RUNIT, S6, C, Unfit
 from logs import PYTHON, SELECTED, STAMPED, TWO
 
 PEERS = (C, RUNIT, S6)
+NOISE_KB, NOISE_FDS = 300, 1
+"""What is flat nevertheless: three bytes for each of a hundred thousand restarts."""
+
 LINEAR = 1.25
 """What a pair may cost more where there are four times as many: noise is in it, a square would be four."""
 
@@ -59,6 +62,7 @@ NEW, SIGNAL, CRASH, LATENCY = "new folder, ms", "svc -t, ms", "crash, ms", "line
 HOSTED_LINE, REST, SCAN = "work for a line, hosted, µs", "work at rest, ms/s", "work of a scan, ms"
 PROCESSES, WITH_TRIO, DESCRIPTORS = "processes", "processes with trio", "descriptors for a pair"
 SVC_ALL, SVSTAT_ALL = "svc to all, ms", "svstat of all, ms"
+RESTART, RESTARTED_KB, RESTARTED_FDS = "work of a restart, ms", "RSS more, KB", "descriptors more"
 LINE_ALONE = "work for a line, µs"
 CHAIN, CHAIN_STARTS, BARE = "three chain loaders, ms", "programs they execute", "bare interpreter, ms"
 
@@ -87,8 +91,8 @@ class Goal:
         return {"measured": value, "goal": goal, "met": "yes" if met else "no"}
 
 
-def goals(few: int, many: int, most: int) -> list[Goal]:
-    """Of so many pairs."""
+def goals(few: int, many: int, most: int, restarts: int) -> list[Goal]:
+    """Of so many pairs, and so many restarts of services."""
     few_mb, many_mb, many_s, most_s = memory(few), memory(many), starting(many), starting(most)
 
     def growth_kb(f: Figures) -> float:
@@ -101,6 +105,8 @@ def goals(few: int, many: int, most: int) -> list[Goal]:
         Goal(f"memory of {many:,} pairs, to the best peer's", 0.30, "", best_peer(many_mb)),
         Goal(f"memory of {few:,} pairs, to C's", 1, "", to_c(few_mb)),
         Goal("memory of a further pair", 20, "KB", growth_kb),
+        Goal(f"RSS more after {restarts:,} restarts", NOISE_KB, "KB", of(RESTARTED_KB)),
+        Goal(f"descriptors more after {restarts:,} restarts", NOISE_FDS, "", of(RESTARTED_FDS)),
         Goal(f"start of {many:,} pairs, to the fastest peer's", 0.8, "", best_peer(many_s)),
         Goal(f"start of one of {most:,} pairs, to one of {many:,}", LINEAR, "", slope),
         Goal(f"new folder beside {many:,} pairs to its run executing", 50, "ms", of(NEW)),
