@@ -15,11 +15,11 @@ Rules of this module:
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from svpy.core.errors import FAILED
 from svpy.core.nativerun import Chain
 from svpy.core.templatewire import ELSEWHERE, Wanted
-from svpy.core.value import value
 
 FDS_FOR_ONE = 6
 FDS_FOR_ITSELF = 64
@@ -37,7 +37,7 @@ Identity = tuple[int, int, int]
 NO_FILE: Identity = (0, 0, 0)
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Key:
     """What those have in common that may share a process: the account of their chain, the file it is looked
     up in, whether stderr goes where stdout does, and the commands their words lead to (device, inode)."""
@@ -48,7 +48,7 @@ class Key:
     own: tuple[tuple[bytes, tuple[int, int]], ...]
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Run:
     """How a logger is to be run: what to ask the template for, and who may have the same process."""
 

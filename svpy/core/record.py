@@ -22,9 +22,10 @@ its own, replaced by rename as `status` is, costs many times that at every start
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from svpy.core.recordline import MAGIC, SIZE_BYTES, VERSION, VERSION_OF_NATIVES
 from svpy.core.service import LOG, RUN, START, STOP
-from svpy.core.value import value
 
 MOST_PID = 2**31 - 1
 _FIELDS = {VERSION: 8, VERSION_OF_NATIVES: 10}
@@ -40,7 +41,7 @@ ALONE = (0, 0)
 """No pipes: the process hosts one logger and is to svscan as any other."""
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Record:
     """`script` is empty as long as nothing was started; `pid` is 0 while it is not known what became of
     the start of `script` at `start_ticks`. `leaving`: whatever is wanted now, supervising is about to end.

@@ -15,14 +15,13 @@ Rules of this module (daemontools' svscan.c, where it does not say otherwise):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-
-from svpy.core.value import value
+from dataclasses import dataclass
 
 Key = tuple[int, int]
 """Device and inode of a service folder."""
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Found:
     """One folder seen by a scan."""
 
@@ -32,7 +31,7 @@ class Found:
     log_is_file: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Known:
     """What svscan has of a folder it knows: which halves it supervises now, and whether what is left
     of them is stopping: then nothing is begun."""
@@ -42,24 +41,24 @@ class Known:
     stopping: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class HostService:
     found: Found
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class HostLogger:
     found: Found
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class HostTogether:
     """A service and the logger that is a file in its folder: both or neither."""
 
     found: Found
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Forget:
     """The folder is gone and nothing of it runs: close its pipe."""
 

@@ -47,6 +47,7 @@ The machine decides and returns what is to be done; it does nothing. A logger is
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from errno import EAGAIN, ENOMEM
 from math import inf
 
@@ -55,7 +56,6 @@ from svpy.core.errors import FAILED as FAILED_CODE
 from svpy.core.errors import error_text
 from svpy.core.numbers import seconds
 from svpy.core.status import DOWN, FAILED, ONCE, STARTED, STARTING, STOPPING, UP, Status, encode
-from svpy.core.value import value
 
 START_INTERVAL_S = 1.0
 FORK_RETRY_S = 60.0
@@ -74,7 +74,7 @@ _ENDING = {"TERM", "KILL", "INT", "QUIT"}
 """Signals that end a process: who sends one has told it to end."""
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Scripts:
     """What is started: the first there is of `first` when a service was at rest, then always `main`."""
 
@@ -91,7 +91,7 @@ _WORD_OF = {START: STARTING, STOP: STOPPING}
 """The status' word while one of these runs."""
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Instant:
     """One moment on both clocks: `mono_s` measures, `tai` (12 packed bytes of TAI64N) is shown."""
 
@@ -99,14 +99,14 @@ class Instant:
     tai: bytes
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Opened:
     """The folder is locked and its control fifo is open."""
 
     at: Instant
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """As Opened, but the supervise before this one died and left a record: the process `pid` (0: none)
     that it started as `script` at `started`. `running`: it still is that process. `status` is what was
@@ -125,14 +125,14 @@ class Resumed:
     has_notify: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Woke:
     """A moment asked for with WakeAt has come, or it is worth looking again."""
 
     at: Instant
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Started:
     """`script` is the one of those asked for that was there. `has_stop` and `has_notify` say whether the
     folder has these; of a `stop` that was started they say nothing."""
@@ -144,7 +144,7 @@ class Started:
     has_notify: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class StartFailed:
     """`script` was not started: `errno` says why. `essential` as in Exited."""
 
@@ -154,14 +154,14 @@ class StartFailed:
     essential: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class NothingToRun:
     """The folder has no `run`; only said where Spawn asks for it."""
 
     at: Instant
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The process was reaped: its pid means nothing any more. `code` is its exit code, or minus the
     number of the signal that killed it; None if it was not our child, so that nobody told us.
@@ -172,7 +172,7 @@ class Exited:
     essential: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Command:
     """Letters read from the control fifo, as many as one read gave; control.END behind a message."""
 
@@ -180,7 +180,7 @@ class Command:
     letters: bytes
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class InputEnded:
     """What it reads has been given its end: it is to end by itself, and from now on the time counts in
     which it may."""
@@ -188,7 +188,7 @@ class InputEnded:
     at: Instant
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class TimeoutRead:
     """What stands in `stop-timeout`, or the `errno` that kept us from reading it."""
 
@@ -197,7 +197,7 @@ class TimeoutRead:
     errno: int = 0
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class TimeUp:
     """Everything had its time to end."""
 
@@ -219,7 +219,7 @@ Event = (
 )
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Spawn:
     """Start the first of `scripts` that is an executable file, or the last; Started or StartFailed is
     expected as the next event. With `only_if_there`, NothingToRun if there is nothing of that name."""
@@ -228,7 +228,7 @@ class Spawn:
     only_if_there: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Signal:
     """Send a signal (its name without SIG) to the service's pid, or to the group if it leads one."""
 
@@ -236,7 +236,7 @@ class Signal:
     to_group: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Replace the status file, and before it, if there is a `word`, the state file."""
 
@@ -244,7 +244,7 @@ class Publish:
     word: bytes = b""
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Notify:
     """Start `./notify` with these words, and forget it: which script, `start`, `exit`, `killed` or `unknown`,
     its pid, and its exit code or the signal (0 at its start, and if it is unknown)."""
@@ -255,7 +255,7 @@ class Notify:
     number: int
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Warn:
     """Tell the log: `about` stands behind the folder's name (`unable to start DIR/run: …`)."""
 
@@ -263,19 +263,19 @@ class Warn:
     about: bytes
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class WakeAt:
     """Send Woke at this moment of the monotonic clock, or later."""
 
     mono_s: float
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class ReadTimeout:
     """Read `stop-timeout`; TimeoutRead is expected as the next event if there is one."""
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class EndAll:
     """End everything, in order: this service is essential and has ended by itself. `code` as in Exited,
     111 if that is unknown."""
@@ -283,7 +283,7 @@ class EndAll:
     code: int
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Leave:
     """Stop supervising: unlock, close, forget."""
 

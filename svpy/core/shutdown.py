@@ -21,10 +21,9 @@ Rules of this module:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
-
-from svpy.core.value import changing, value
 
 EMPTY_LOOKS = 3
 """So many looks, a second apart, at an empty pipe without an end are enough."""
@@ -48,7 +47,7 @@ LATER_S = (0.0, 1.0, 2.0)
 """How long after the deadline each of them is, in their order."""
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Deadline:
     """When everything is to have ended; by itself, never."""
 
@@ -63,7 +62,7 @@ class Deadline:
         return min([moment for moment in moments if moment > now_mono_s], default=inf)
 
 
-@changing
+@dataclass(slots=True)
 class Stopping:
     """What is remembered of one folder while it stops; `left_bytes` were in its log pipe when its
     logger was last told to read on."""
@@ -78,7 +77,7 @@ class Stopping:
     logger_timed_out: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Half:
     """A service or a logger as it is now: supervised or gone, with a process, about to get one
     (its second has not passed yet) or without; `stopping`: the process is its `stop`."""
@@ -90,7 +89,7 @@ class Half:
     stopping: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Order:
     """What one half is told now: letters, that its input has its end, that its time is up."""
 
@@ -106,7 +105,7 @@ NOTHING = Order()
 _TIME_UP = Order(time_up=True)
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Orders:
     """What to do now: what each half is told, and whether to close svscan's writing end before."""
 
@@ -115,7 +114,7 @@ class Orders:
     close_pipe: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Pipe:
     """A log pipe as it is now: bytes in it, and whether anyone but svscan may still write to it."""
 

@@ -11,14 +11,14 @@ Rules of this module:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from svpy.core.errors import USAGE, Die
 from svpy.core.numbers import seconds
-from svpy.core.value import replaced, value
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Words:
     """`folder` is where services are, None for the current folder; `shown` is what a command line shows;
     `native`: whether loggers that are known in advance run without being executed."""
@@ -56,15 +56,15 @@ def parse(words: list[bytes], usage: bytes) -> Words:
             break
         parsed = _with_option(parsed, option, rest, usage)
     shown = words[: len(words) - len(rest)]
-    return replaced(parsed, folder=rest[0] if rest else None, shown=(*shown, *rest))
+    return replace(parsed, folder=rest[0] if rest else None, shown=(*shown, *rest))
 
 
 def _with_option(parsed: Words, option: bytes, rest: list[bytes], usage: bytes) -> Words:
     if option in _ALONE:
-        return replaced(parsed, **_ALONE[option])
+        return replace(parsed, **_ALONE[option])
     if not rest:
         raise Die(USAGE, usage)
     value = rest.pop(0)
     if option == b"--stop-timeout" and (seconds_s := seconds(value)) is not None:
-        return replaced(parsed, stop_timeout_s=seconds_s)
+        return replace(parsed, stop_timeout_s=seconds_s)
     raise Die(USAGE, usage)

@@ -12,18 +12,19 @@ Rules of this module:
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from svpy.core import service as machine
 from svpy.core.record import NO_PIPE, Identity, Record
 from svpy.core.service import Instant
 from svpy.core.status import SIZE_BYTES, STATE_BYTES, Status, decode, state_word
 from svpy.core.tai import earlier
-from svpy.core.value import replaced, value
 from svpy.daemon.hosted import Hosted, read_record
 from svpy.daemon.nativesleft import Left
 from svpy.system import descriptors, folders, processes
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class LeftBehind:
     """A record of this boot, and what stands beside it. `is_child`: the process is a child of ours (PID 1
     begins its work again), and reaped as any other."""
@@ -101,7 +102,7 @@ def _find_start(hosted: Hosted, record: Record) -> Record:
     if found is None:
         return record
     pid, start_ticks = found
-    record = replaced(record, pid=pid, start_ticks=start_ticks)
+    record = replace(record, pid=pid, start_ticks=start_ticks)
     hosted.write_record(record)
     return record
 

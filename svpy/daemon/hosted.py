@@ -6,6 +6,7 @@ import errno
 import math
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from svpy.core.control import Addressing
@@ -14,7 +15,6 @@ from svpy.core.handover import State, memory, recall
 from svpy.core.record import Record, decode, encode, may_be_overwritten
 from svpy.core.recordline import SIZE_BYTES
 from svpy.core.service import SERVICE_FOLDER, Scripts, Service
-from svpy.core.value import value
 from svpy.system import descriptors, folders
 from svpy.system.parked import Parked
 from svpy.system.supervised import SERVICE
@@ -34,7 +34,7 @@ class Refused(Exception):
         self.message = message
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Place:
     """A folder to supervise: its name in messages, where it is from `parent_fd` (None: from the
     current folder), the moment before which it must not be started, what is started there, where its

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import trio
 
@@ -25,7 +26,6 @@ from svpy.core.record import Record
 from svpy.core.service import LOG_FILE
 from svpy.core.shutdown import Deadline, Half, Late, Order, Pipe, Stopping, orders
 from svpy.core.status import DOWN
-from svpy.core.value import replaced
 from svpy.daemon import adoption
 from svpy.daemon.hosted import Hosted, Place, Refused
 from svpy.daemon.loops import Loops
@@ -245,7 +245,7 @@ class Pair:
         return Place(name, path, self.folder_fd, self._earliest_mono_s.get(path, -math.inf))
 
     def _log_folder(self) -> Place:
-        return replaced(self._place(self.name + b"/log", b"log"), is_logger=True)
+        return replace(self._place(self.name + b"/log", b"log"), is_logger=True)
 
     def _log_file(self) -> Place:
         earliest_mono_s = self._earliest_mono_s.get(b"log", -math.inf)

@@ -20,6 +20,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import trio
 
@@ -28,7 +29,6 @@ from svpy.core.control import END
 from svpy.core.handover import State
 from svpy.core.record import ALONE, NO_PIPE, Record
 from svpy.core.status import encode_state
-from svpy.core.value import replaced
 from svpy.daemon import adoption
 from svpy.daemon.hosted import Hosted, Place, Refused
 from svpy.daemon.loggerprocess import LoggerProcess
@@ -345,7 +345,7 @@ class Supervisor:
     def _record_leaving(self, hosted: Hosted) -> None:
         leaving = hosted.stopping or hosted.service.leaving
         if leaving and hosted.record is not None and not hosted.record.leaving:
-            self._write_record(hosted, replaced(hosted.record, leaving=True))
+            self._write_record(hosted, replace(hosted.record, leaving=True))
 
     def _start(
         self, hosted: Hosted, script: bytes, stdin_fd: int, stdout_fd: int, words: tuple[bytes, ...] = ()

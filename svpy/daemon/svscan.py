@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import trio
 
@@ -29,7 +30,6 @@ from svpy.core.manager import status
 from svpy.core.orders import SVSCAN, Order
 from svpy.core.shutdown import Deadline, Late
 from svpy.core.svscanwords import PLAIN, Words
-from svpy.core.value import value
 from svpy.daemon.hosted import Hosted, Refused
 from svpy.daemon.pair import Pair, Stopper
 from svpy.daemon.relay import Relay
@@ -61,7 +61,7 @@ REAP_INTERVAL_S = 0.001
 orphans would take ten times what reaping it takes."""
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How it ended: what asked for it, and the exit code."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from errno import EACCES, EAGAIN, ENOENT
 
 import pytest
@@ -43,7 +44,6 @@ from svpy.core.service import (
     Woke,
 )
 from svpy.core.status import decode
-from svpy.core.value import replaced as replace
 
 
 def at(mono_s: float) -> Instant:

@@ -7,6 +7,7 @@ import itertools
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,6 @@ from support.services import (
 
 from svpy.core import record, recordline
 from svpy.core.record import Record
-from svpy.core.value import replaced as replace
 from svpy.daemon.pair import Pair
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import folders, processes
