@@ -73,7 +73,11 @@ class Template:
             processes.is_stopped(self.pid) or not is_readable(self.channel.fd, ANSWER_S - LOOK_S)
         ):
             raise _late()
-        return templatewire.decode_answer(self._receive())
+        said = self._receive()
+        try:
+            return templatewire.decode_answer(said)
+        except (EOFError, TypeError, ValueError) as error:
+            raise OSError(errno.EPROTO, "not an answer") from error
 
     def _receive(self) -> bytes:
         said = self.channel.receive()[0]

@@ -126,6 +126,7 @@ def test_both_are_restarted_with_the_same_pipe(services: Services) -> None:
             services.svc("-t", "a")
             service = services.up("a", since=service)
             second.line(b"exit code of a (pid")
+            eventually(lambda: (folder / "log/lines").read_text() == "reads\nlife\nlife\n")
             services.svc("-t", "a/log")
             logger = services.up("a/log", since=logger)
             second.line(b"exit code of a/log (pid")

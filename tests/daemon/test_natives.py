@@ -382,6 +382,21 @@ def test_a_fork_that_fails_costs_that_start(natives: Natives, which: int) -> Non
         assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("log", [LOG, "exec pgrphack multilog ./main"], ids=["shared", "alone"])
+def test_a_template_that_makes_no_sense_is_given_up(natives: Natives, log: str) -> None:
+    """What had been forked by then does nothing: it would have the log folder, and nobody would know it."""
+    natives.install("svpy", "import svpy.core.templatewire as t\nt.encode_answer = lambda forked: b'?'")
+    (name,) = natives.pairs(1, run=counts(), log=log)
+    with natives.svscan() as daemon:
+        natives.all_up([name])
+        daemon.line(b"unable to run loggers natively: protocol error; they are executed")
+        assert natives.how(name) == "executed"
+        eventually(lambda: not template(daemon.pid))
+        eventually(lambda: natives.logged(name).count(b"\n") > 10)
+        assert daemon.stop() == 0
+        assert b"lock" not in daemon.said + daemon.rest()
+
+
 def test_a_template_of_another_version_is_not_used(natives: Natives) -> None:
     natives.install("svpy", "import svpy; svpy.__version__ = '0'")
     names = natives.pairs(1)
