@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from svpy.core import nativewire
@@ -11,7 +11,7 @@ from svpy.core.handover import State, memory
 from svpy.core.natives import Key
 from svpy.system import descriptors, processes, signals
 from svpy.system.passing import Channel
-from svpy.system.waiting import Readable
+from svpy.system.waiting import Readable, is_writable
 
 if TYPE_CHECKING:
     from svpy.daemon.hosted import Hosted
@@ -21,7 +21,10 @@ Ends = list[tuple["Hosted", int | None]]
 
 REPORTS_AT_ONCE = 256
 
-_NOT_HANDED_OVER = ("channel", "ended", "key", "loggers", "pipes")
+READS_WITHIN_S = 0.5
+"""How long a process that has not read all it was told is waited for, until it is found not to read."""
+
+_NOT_HANDED_OVER = ("channel", "ended", "is_late", "key", "loggers", "pipes")
 
 
 class LoggerProcess:
@@ -31,12 +34,14 @@ class LoggerProcess:
     `reports_fd` are our ends of its pipes, -1 where they could not be had; `held` are the numbers it holds
     them under. `pidfd` is that of a process that is not our child, else -1. Of one that was left behind,
     `pipes` says which log pipes it had, and under which number; `ended` is what it has reported of loggers
-    that nobody has taken yet. It is not heard where somebody else reads what it reports."""
+    that nobody has taken yet. It is not heard where somebody else reads what it reports. `is_late`: it did
+    not read what it was told."""
 
     __slots__ = (
         "channel",
         "ended",
         "held",
+        "is_late",
         "key",
         "loggers",
         "orders_fd",
@@ -54,6 +59,7 @@ class LoggerProcess:
         self.key: Key | None = None
         self.channel: Channel | None = None
         self.orders_fd = self.reports_fd = self.pidfd = -1
+        self.is_late = False
         self.loggers: dict[int, Hosted] = {}
         self.pipes: dict[int, int] = {}
         self.ended: dict[int, int] = {}
@@ -86,9 +92,28 @@ class LoggerProcess:
     def tell(self, name: int, number: int) -> None:
         """Have a logger take a signal as if it were a process. Raises OSError (EAGAIN: it does not read)."""
         if self.channel is not None:
-            self.channel.send(nativewire.signal(name, number))
+            self.send_message(nativewire.signal(name, number))
         elif self.orders_fd >= 0:
-            os.write(self.orders_fd, nativewire.record(name, number))
+            order = nativewire.record(name, number)
+            self._when_it_reads(self.orders_fd, lambda: os.write(self.orders_fd, order))
+
+    def send_message(self, message: bytes, fds: tuple[int, ...] = ()) -> None:
+        """It must still take messages. Raises OSError (EAGAIN: it does not read)."""
+        channel = self.channel
+        assert channel is not None
+        self._when_it_reads(channel.fd, lambda: channel.send(message, fds))
+
+    def _when_it_reads(self, fd: int, write: Callable[[], object]) -> None:
+        """A hundred messages that come at once may be more than there is room for. One that did not read
+        them in time is not waited for again before it does."""
+        try:
+            write()
+        except BlockingIOError:
+            if self.is_late or processes.is_stopped(self.pid) or not is_writable(fd, READS_WITHIN_S):
+                self.is_late = True
+                raise
+            write()
+        self.is_late = False
 
     def send(self, name: str) -> None:
         """A signal to the process itself. Raises OSError."""

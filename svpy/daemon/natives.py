@@ -142,10 +142,9 @@ class Natives:
 
     def _add(self, hosted: Hosted, run: Run, process: LoggerProcess, name: int, folder_fd: int) -> int:
         """Raises OSError."""
-        assert process.channel is not None
         self._record(hosted, process)
         added = nativewire.add(name, list(run.wanted.script), run.wanted.environ)
-        process.channel.send(added, (hosted.stdin_fd, folder_fd))
+        process.send_message(added, (hosted.stdin_fd, folder_fd))
         process.has(name, hosted)
         return process.pid
 

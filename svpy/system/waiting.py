@@ -38,6 +38,15 @@ class Readable:
 
 def is_readable(fd: int, within_s: float = 0) -> bool:
     """Whether a descriptor can be read now, or can soon. A pidfd can when its process has ended."""
+    return _is_ready(fd, select.POLLIN, within_s)
+
+
+def is_writable(fd: int, within_s: float = 0) -> bool:
+    """Whether there is room in a pipe or connection now, or soon; also if nobody is there to read."""
+    return _is_ready(fd, select.POLLOUT, within_s)
+
+
+def _is_ready(fd: int, events: int, within_s: float) -> bool:
     poll = select.poll()
-    poll.register(fd, select.POLLIN)
+    poll.register(fd, events)
     return bool(poll.poll(within_s * 1000))
