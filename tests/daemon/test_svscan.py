@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -516,6 +517,22 @@ def test_the_last_descriptors_are_for_those_that_are_supervised(services: Servic
         services.svc("-d", "00")
         eventually(lambda: services.state("00").startswith("down "))
         assert daemon.stop() == 0
+
+
+def test_a_folder_that_finds_no_room_is_taken_up_when_there_is_some(services: Services) -> None:
+    for number in range(20):
+        services.make(f"{number:02}")
+
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+
+    with svscan(services, preexec_fn=few) as daemon:
+        (refused,) = re.findall(r" (\d\d)\b", daemon.line(b"unable to").decode())
+        for number in range(4):
+            gone = services.folder.parent / f"{number:02}"
+            (services.folder / f"{number:02}").rename(gone)
+            services.svc("-dx", str(gone))
+        services.up(refused)
 
 
 def test_folders_that_find_no_room_do_not_use_up_the_reserve(services: Services) -> None:
