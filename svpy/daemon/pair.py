@@ -275,12 +275,12 @@ class Pair:
             self._lingering = None
         self._changed(self)
 
-    def lacks_nothing(self) -> bool:
+    def lacks_nothing(self, looks_inside: bool) -> bool:
         """Whether a scan that finds its folder again has nothing to do. What a `log` leads to is worth
         looking at only where there is no logger."""
         if self.service is None or self.stopping is not None:
             return False
-        if self.logger is not None:
+        if self.logger is not None or not looks_inside:
             return True
         return not folders.has(b"log", self.folder_fd) and (self._relay is None or self._inlet is not None)
 

@@ -377,9 +377,11 @@ class Svscan:
         """What there may be something to do for, by name. Raises OSError."""
         device = -1 if self._is_to_look_closer(changed) else folders.device(self._folder_fd)
         names = []
+        # A change in this folder is none in those that are in it.
+        inside = not changed
         for name, inode in folders.entries(self._folder_fd):
             pair = self._pairs.get((device, inode))
-            if pair is None or pair.listed_as != name or not pair.lacks_nothing():
+            if pair is None or pair.listed_as != name or not pair.lacks_nothing(inside):
                 names.append(os.fsencode(name))
         return [
             folder

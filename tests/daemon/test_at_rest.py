@@ -101,6 +101,7 @@ async def test_what_changed_is_looked_at(
         if change == "log":
             services.add_log(services.folder / "alone", "exec cat")
             (services.folder / "alone/log/down").touch()
+            assert await scanner.looks_at(monkeypatch, changed=True) == []
             expected = [b"alone"]
         elif change == "link":
             for name in ("one", "two"):
