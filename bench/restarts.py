@@ -50,6 +50,9 @@ def restart(commands: Path, restarts: int, services: int) -> Restarted:
         host = subprocess.Popen([commands / "svscan", folder], stdout=write_fd, start_new_session=True)
         os.close(write_fd)
         try:
+            # On a busy machine the first have said more than that before the last is there.
+            while any(not (service / "supervise/status").exists() for service in Path(folder).iterdir()):
+                await_lines(read_fd, 1)
             await_lines(read_fd, WARM * services)
             began, worked_s = time.monotonic(), processor_s(host.pid)
             before = held(host.pid)
