@@ -181,7 +181,7 @@ def test_a_folder_that_is_gone_runs_on_until_it_is_told_to_leave(services: Servi
         (services.folder / "b").rename(services.folder.parent / "b")
         daemon.signal(signal.SIGHUP)
         # Its folder and pipe are closed by the next scan; `other`'s and svscan's own remain.
-        eventually(lambda: len(descriptors(daemon.pid)) == before - 11)
+        eventually(lambda: len(descriptors(daemon.pid)) == before - 10)
 
 
 def test_what_left_is_started_again_while_it_is_linked(services: Services) -> None:
