@@ -6,7 +6,8 @@ Rules of this module:
 - what is asked is waited for, a moment as well; one that has been stopped is found out sooner. One that does
   not answer in time is killed. What it may have forked meanwhile does nothing before it hears that we know of
   it;
-- one that had ended since the last time has done no wrong: another one is begun.
+- one that had ended since the last time has done no wrong: another one is begun. So it is when another
+  program has been installed since: what is begun now must be as new as what would be executed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import trio
 
 from svpy import __version__
 from svpy.core import templatewire
+from svpy.core.natives import Identity
 from svpy.core.templatewire import Forked, Wanted
-from svpy.system import processes, signals
+from svpy.system import folders, processes, signals
 from svpy.system.children import Starter
 from svpy.system.passing import Channel, channels
 from svpy.system.waiting import is_readable
@@ -48,11 +50,13 @@ class NotReady(Exception):
 class Template:
     """A running one."""
 
-    __slots__ = ("begun_mono_s", "channel", "is_ready", "pid")
+    __slots__ = ("begun_mono_s", "channel", "is_ready", "pid", "program")
 
-    def __init__(self, pid: int, channel: Channel) -> None:
+    def __init__(self, pid: int, channel: Channel, program: Identity) -> None:
+        """`program`: which file it was begun from."""
         self.pid = pid
         self.channel = channel
+        self.program = program
         self.begun_mono_s = trio.current_time()
         self.is_ready = False
 
@@ -97,7 +101,7 @@ class Templates:
     def __init__(self, starter: Starter, children: dict[int, object], commands: bytes) -> None:
         self._starter = starter
         self._children = children
-        self._commands = commands
+        self._program = commands + b"/svpy"
         self._template: Template | None = None
 
     def ask(self, wanted: Wanted, fds: list[int]) -> Forked:
@@ -124,16 +128,19 @@ class Templates:
         return self._ask(wanted, fds)
 
     def _ask(self, wanted: Wanted, fds: list[int]) -> Forked:
-        template = self._template = self._template or self._begin()
+        program = folders.version(self._program)
+        if self._template is not None and self._template.program != program:
+            self.let_go()
+        template = self._template = self._template or self._begin(program)
         if not template.is_ready:
             template.get_ready()
         return template.ask(wanted, fds)
 
-    def _begin(self) -> Template:
+    def _begin(self, program: Identity) -> Template:
         """Raises OSError."""
         ours, theirs = channels()
         try:
-            argv = [self._commands + b"/svpy", templatewire.COMMAND, b"%d" % theirs.fd]
+            argv = [self._program, templatewire.COMMAND, b"%d" % theirs.fd]
             pid = self._starter.start_program(
                 [*argv, __version__.encode(), templatewire.ROOM_FOR_TITLES], theirs.fd
             )
@@ -142,7 +149,7 @@ class Templates:
             raise
         finally:
             theirs.close()
-        template = Template(pid, ours)
+        template = Template(pid, ours, program)
         self._children[pid] = template
         return template
 
@@ -163,3 +170,4 @@ class Templates:
         """It is needed no more, and ends by itself."""
         if self._template is not None:
             self._template.channel.close()
+            self._template = None

@@ -397,6 +397,19 @@ def test_a_template_that_makes_no_sense_is_given_up(natives: Natives, log: str) 
         assert b"lock" not in daemon.said + daemon.rest()
 
 
+def test_what_was_installed_meanwhile_is_used(natives: Natives, three: tuple[Daemon, list[str]]) -> None:
+    daemon, names = three
+    first, pid = template(daemon.pid), natives.pid(names[0])
+    natives.install("svpy")
+    ended(pid)
+    assert len({*up_again(natives, names, since=pid)}) == 1
+    assert [natives.how(name) for name in names] == ["native"] * 3
+    eventually(lambda: not alive(first))
+    assert template(daemon.pid) != first
+    assert daemon.stop() == 0
+    assert daemon.said + daemon.rest() == b""
+
+
 def test_a_template_of_another_version_is_not_used(natives: Natives) -> None:
     natives.install("svpy", "import svpy; svpy.__version__ = '0'")
     names = natives.pairs(1)
