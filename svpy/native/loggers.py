@@ -84,6 +84,14 @@ class Files(LogFiles):
     def enter(self) -> None:
         os.stat(b".", dir_fd=self._folder_fd)
 
+    def sync_current(self) -> None:
+        self._host.aside()
+        super().sync_current()
+
+    def sync_other(self) -> None:
+        self._host.aside()
+        super().sync_other()
+
     def spawn(self, argv: list[bytes]) -> int:
         """The files are opened here: while the child did it, the interpreter would stand still, and the disk
         may not answer."""
@@ -259,6 +267,7 @@ class Loggers:
         "_turns",
         "_unsent",
         "_wake_fd",
+        "aside",
     )
 
     def __init__(self, socket_fd: int, orders_fd: int, reports_fd: int) -> None:
@@ -280,6 +289,7 @@ class Loggers:
         self._spawning = allocate_lock()
         self._main = get_ident()
         self._turns = Turns(self._wait, self._wake)
+        self.aside = self._turns.aside
         soft = raise_limit()
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         self._limits = (soft, hard)

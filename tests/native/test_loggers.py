@@ -151,6 +151,23 @@ def test_a_disk_may_be_dead_from_the_beginning(host: Host, tmp_path: Path, disk:
     assert host.finish() == b""
 
 
+def test_what_is_for_all_reaches_all_whoever_is_stuck(host: Host, tmp_path: Path, disk: DeadDisk) -> None:
+    stuck = [host.add(start(disk.folder, f"s{number}"), "./main") for number in range(3)]
+    others = [host.add(start(tmp_path, f"a{number}"), "./main") for number in range(3)]
+    for log in (*stuck, *others):
+        is_open(log)
+        logs(log, b"a line\n")
+    disk.silent("rename", "fsync")
+    host.signal(signal.SIGALRM)
+    for log in others:
+        eventually(lambda log=log: list((log.start / "main").glob("@*.s")))
+    disk.silent()
+    for log in stuck:
+        eventually(lambda log=log: list((log.start / "main").glob("@*.s")))
+    assert host.finish() == b""
+    eventually(lambda: not alive(host.pid))
+
+
 def test_one_that_is_stuck_dies_when_its_disk_answers(host: Host, tmp_path: Path, disk: DeadDisk) -> None:
     stuck = host.add(start(disk.folder, "s"), "./main")
     other = host.add(start(tmp_path, "a"), "./main")
@@ -484,6 +501,19 @@ def test_term_ends_a_logger_after_its_line(host: Host, tmp_path: Path, way: str)
     os.close(keeps)
 
 
+def test_a_logger_comes_back_with_its_pipe(host: Host, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    for number in range(5):
+        log = host.add(start(tmp_path, f"s{number}"), "./main", pipe=(os.dup(reading), os.dup(writing)))
+        is_open(log)
+        logs(log, b"a line\n")
+        host.tell(log, signal.SIGTERM)
+        assert host.status(log) == 0
+    assert host.finish() == b""
+    os.close(reading)
+    os.close(writing)
+
+
 def test_term_at_rest_ends_it_at_once(host: Host, tmp_path: Path) -> None:
     log = host.add(start(tmp_path, "a"), "./main")
     is_open(log)
@@ -665,7 +695,7 @@ def test_nothing_stays_of_a_thousand_loggers(host: Host, tmp_path: Path) -> None
     folder = start(tmp_path, "a")
 
     def one(number: int) -> None:
-        words = ("t", f"s{4096 + number % 3}", "!cat", "./main")
+        words = ("t", f"s{4096 + number}", "!cat", "./main")
         log = host.add(folder, *words, environ=[b"A=%d" % number])
         if number % 3 == 1:
             host.tell(log, signal.SIGKILL)
