@@ -13,7 +13,8 @@ ROOM_FOR_TITLES = b" " * 2000
 """The last word of its command line: a title cannot be longer than the line it is written over."""
 
 ELSEWHERE = 75
-"""Exit code of a process that was to be shared and found, as another user, that its chain leads elsewhere."""
+"""Exit code of a process that was to be shared and found, as another user, that its chain leads elsewhere, or
+that it cannot host loggers."""
 
 READY = b"ready"
 """What the template says first."""

@@ -309,11 +309,11 @@ class Loggers:
         self._epoll.register(self._wake_fd, select.EPOLLIN | select.EPOLLET)
 
     def run(self) -> None:
-        """Until there are no loggers, and can be none any more. Raises Die."""
+        """Until there are no loggers, and can be none any more. Raises OSError."""
         try:
             self._turns.start()
         except RuntimeError:
-            raise Die(FAILED, FATAL + b"unable to start threads") from None
+            raise OSError(errno.EAGAIN, "no thread can be started") from None
         while not self._is_over:
             number = self._hear()
             if number == signal.SIGTERM:
@@ -623,7 +623,7 @@ def serve(socket_fd: int, orders: tuple[int, int], reports: tuple[int, int]) -> 
     `orders` and `reports` are pipes that do not block, both ends of each (core/nativewire.py): the ends that
     are not for us are held for who may need them. The process has its privileges, its descriptors 0 to 2, its
     umask and its title already, its current folder is `/`, and it has no other threads. Those that are begun
-    here end with it. Returns the exit code; raises OSError and Die."""
+    here end with it. Returns the exit code; raises OSError if nothing was begun."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

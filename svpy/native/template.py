@@ -8,8 +8,8 @@ Rules of this module:
 - a forked process does what sh and the chain would have done: descriptors, folder, environment, title and
   privileges are as if it had been executed, and so is what it says and how it ends when it cannot;
 - one that several loggers are to share must not become another program, for all but the first would be lost
-  with it: it leaves with ELSEWHERE, and they are executed. It stays in no logger's folder and keeps none's
-  pipe as descriptor 0;
+  with it: it leaves with ELSEWHERE, and they are executed. So it does when it cannot begin. It stays in no
+  logger's folder and keeps none's pipe as descriptor 0;
 - one that has a single logger gets signals as any process does, nobody is connected to it, and it ends as
   that logger did. It begins when svscan knows of it, and not at all if svscan has ended or waits no longer:
   nobody must have a log pipe and a log folder without svscan's knowing.
@@ -132,7 +132,7 @@ def _logger_process(wanted: Wanted, fds: dict[str, int]) -> int:
     return execplan.carry_out(tool[tool.rfind(b"/") + 1 :], words, lambda _: work, leave)
 
 
-def _leave() -> None:
+def _leave() -> "NoReturn":
     os._exit(ELSEWHERE)
 
 
@@ -145,7 +145,11 @@ def _shared(wanted: Wanted, fds: dict[str, int]) -> "Callable[[list[bytes]], int
         os.chdir(b"/")
         orders = fds["orders_read"], fds["orders_write"]
         reports = fds["reports_read"], fds["reports_write"]
-        return loggers.serve(fds["socket"], orders, reports)
+        try:
+            return loggers.serve(fds["socket"], orders, reports)
+        except OSError:
+            # No thread to be had for that account (RLIMIT_NPROC), say: a multilog alone needs none.
+            _leave()
 
     return work
 

@@ -619,6 +619,22 @@ def test_a_chain_that_leads_elsewhere_as_another_user_is_executed(natives: Nativ
         assert daemon.stop() == 0
 
 
+@NEEDS_ROOT
+def test_an_account_without_room_for_threads_has_its_loggers_executed(natives: Natives) -> None:
+    """Whoever has an account can take all its processes away; a multilog that is executed needs but one."""
+    folder = natives.prepare("a", run=counts(), log="exec setuidgid nobody multilog ./main")
+    (folder / "log/main").mkdir()
+    shutil.chown(folder / "log/main", "nobody")
+    folder.rename(natives.folder / "a")
+    shell = f"ulimit -u 1; exec {natives.bin}/svscan {natives.folder}"
+    with Daemon("bash", "-c", shell) as daemon:
+        eventually(lambda: natives.pid("a/log") and natives.how("a/log") == "executed")
+        eventually(lambda: natives.logged("a/log").count(b"\n") > 10)
+        assert daemon.stop() == 0
+        assert daemon.said + daemon.rest() == b""
+    nothing_is_lost(natives.folder / "a")
+
+
 @pytest.mark.parametrize(
     "loaders", ["softlimit -o 60", "pgrphack", "envdir env", "setlock one"], ids=lambda text: text.split()[0]
 )
