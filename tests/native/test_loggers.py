@@ -589,6 +589,25 @@ def test_one_that_is_stopped_reads_nothing(host: Host, tmp_path: Path) -> None:
     assert host.status(a) == 0
 
 
+def test_one_that_is_stopped_in_a_pause_does_not_go_on_after_it(hasty: Host, tmp_path: Path) -> None:
+    a, b = (hasty.add(start(tmp_path, name), "s4096", f"./{name}") for name in "ab")
+    warning = b"unable to rename current to previous in directory ./"
+    for log in (a, b):
+        current = log.start / log.start.name / "current"
+        eventually(lambda current=current: current.exists())
+        current.rename(current.with_name("away"))
+        log.write(full())
+        hasty.line(warning + log.start.name.encode())
+    hasty.tell(a, signal.SIGSTOP)
+    hasty.end(hasty.add(start(tmp_path, "c"), "./main"))
+    (a.start / "a/away").rename(a.start / "a/current")
+    for _ in range(3):
+        hasty.line(warning + b"b")
+    assert not list((a.start / "a").glob("@*"))
+    hasty.tell(a, signal.SIGCONT)
+    eventually(lambda: kept(a.start / "a") == full())
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
 def test_one_that_is_stopped_can_be_killed_and_dies_later_of_others(
     host: Host, tmp_path: Path, number: signal.Signals
