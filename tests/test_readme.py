@@ -16,6 +16,11 @@ README = TESTS.parent / "README.md"
 
 ROWS: dict[str, tuple[str, ...]] = {
     "processes": ("oracle/test_svscan.py::*differs-processes]",),
+    "loggers whose `run` is known in advance (`exec setuidgid u multilog …`)": (
+        "oracle/test_both_ways.py::*",
+        "daemon/test_natives.py::test_loggers_share_one_process_that_looks_like_a_logger",
+        "daemon/test_natives.py::test_with_the_option_everything_is_executed",
+    ),
     "a change in /service": (
         "oracle/test_svscan.py::*differs-a-change-is-seen-at-once]",
         "daemon/test_svscan.py::test_what_nobody_tells_of_is_found_in_five_seconds",
@@ -76,7 +81,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "QUIT, PWR or RTMIN+3 to svscan": ("boot/test_container.py::test_it_is_stopped_in_order_under_any_pid*",),
     "HUP to svscan": ("daemon/test_svscan.py::test_hup_scans_now",),
-    "`--log-stdout`, `--stop-timeout` before svscan's folder": (
+    "`--log-stdout`, `--no-native`, `--stop-timeout` before svscan's folder": (
         "core/test_svscan_words.py::test_words*",
         "daemon/test_relay.py::*",
         "daemon/test_stop.py::test_a_deadline_for_all",
@@ -109,6 +114,9 @@ ROWS: dict[str, tuple[str, ...]] = {
     "svc": (
         "oracle/test_svc.py::*differs-*letter*]",
         "oracle/test_supervise.py::*differs-the-letters-of-encore]",
+    ),
+    "`svstat -l DIR …`": (
+        "daemon/test_natives.py::test_plain_svstat_is_as_ever_and_a_folder_may_be_called_l",
     ),
     "svstat of an unreadable status": ("oracle/test_svstat.py::*differs-status-is-a-folder]",),
     "symlinks and files planted in `supervise/`": (
