@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from support import session
+from support.natives import OPTIONS, run_so
 from support.services import Services
 
 # The same examples every time, however long one takes: a test fails because of what was changed, not by
@@ -39,3 +40,10 @@ def reachable() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(params=OPTIONS)
+def runs(request: pytest.FixtureRequest) -> Iterator[str]:
+    """For what must be so however loggers run: the test runs both ways."""
+    with run_so(request.param):
+        yield request.param

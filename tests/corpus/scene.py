@@ -17,6 +17,7 @@ from pathlib import Path
 
 from support.apart import Apart
 from support.processes import BIN, eventually, run
+from support.services import SVSCAN
 
 CORPUS_FOLDER = Path(__file__).resolve().parent
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -51,10 +52,11 @@ class Pattern:
 class Scene:
     """`service` is the folder that is scanned, `elsewhere` one beside it where links may lead;
     `read_only`, in `elsewhere`, cannot be written to by what svscan hosts. `tools`: the commands that
-    are first on PATH for svscan, and used to control it."""
+    are first on PATH for svscan, and used to control it. `how`: as loggers run that are known in advance."""
 
     def __init__(self, root: Path, tools: Path = BIN) -> None:
         self.path = f"{tools}:{SYSTEM_PATH}"
+        self._is_ours = tools == BIN
         self.service = root / "service"
         self.elsewhere = root / "elsewhere"
         self.read_only = self.elsewhere / "read-only"
@@ -62,6 +64,7 @@ class Scene:
             folder.mkdir()
         self._said = root / "said"
         self.apart: Apart
+        self.how = "native"
 
     def bring(self, name: str) -> None:
         """A service's folder, whole at once."""
@@ -76,7 +79,7 @@ class Scene:
     def begin(self) -> Apart:
         """Start svscan."""
         self.apart = Apart(
-            "svscan", self.service,
+            *(SVSCAN if self._is_ours else ["svscan"]), self.service,
             env={"PATH": self.path}, read_only=[self.read_only], into=self._said,
         )  # fmt: skip
         return self.apart

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from support.mortal import Mortal
 from support.processes import eventually
-from support.services import Services, descriptors, svscan
+from support.services import Services, alive, descriptors, svscan
 
-DEATHS = 1000
+DEATHS = {"native": 700, "executed": 300}
 DEATHS_OF_THE_COMMAND = 30
 
 WRITER = f"""#!{sys.executable} -I
@@ -52,14 +52,15 @@ def assert_nothing_is_lost(folder: Path) -> None:
     assert count > 100
 
 
-def test_a_thousand_deaths(services: Services, tmp_path: Path) -> None:
+def test_a_thousand_deaths(services: Services, tmp_path: Path, runs: str) -> None:
     chance = random.Random(76)
     folder = services.make("a", run=WRITER, log=LOGGER)
     with Mortal(services.folder, tmp_path / "said") as mortal:
         pid = mortal.live()
         pids = services.up("a"), services.up("a/log")
+        assert services.how("a/log") == runs
         expected: list[str] = []
-        for death in range(DEATHS):
+        for death in range(DEATHS[runs]):
             mortal.kill()
             if chance.random() < 0.33:
                 # One more, while it takes over.
@@ -68,14 +69,17 @@ def test_a_thousand_deaths(services: Services, tmp_path: Path) -> None:
             eventually(lambda: is_hosted(folder) and is_hosted(folder / "log"))
             assert (services.pid("a"), services.pid("a/log")) == pids
             if death % 50 == 1:
-                open_now = [kind.partition(":")[0] for kind in descriptors(pid)]
+                open_now = [kind.replace(str(pid), "self").partition(":")[0] for kind in descriptors(pid)]
                 expected = expected or open_now
                 assert open_now == expected
         assert mortal.stop() == 0
     assert_nothing_is_lost(folder)
     said = (tmp_path / "said").read_text().splitlines()
-    # The logger runs natively: its process has reported how it ended.
-    assert [line.partition(" (pid")[0] for line in said] == ["svscan: warning: exit code of a"]
+    # The process of a native logger has reported how that ended.
+    unknown = {"native": ["a"], "executed": ["a", "a/log"]}
+    assert [line.partition(" (pid")[0] for line in said] == [
+        f"svscan: warning: exit code of {name}" for name in unknown[runs]
+    ]
 
 
 def test_deaths_of_the_command(services: Services, tmp_path: Path) -> None:
@@ -131,3 +135,48 @@ def test_deaths_while_a_service_is_started(services: Services, tmp_path: Path, l
             assert mortal.stop() == 0
             assert not any(in_folder(part) for part in folders)
     assert found_before, "some of them died behind a start"
+
+
+def holders(pipe: str) -> list[int]:
+    """The loggers that hold a pipe."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if Path(f"/proc/{pid}/comm").read_text() == "multilog\n" and pipe in descriptors(int(pid)):
+                found.append(int(pid))
+        except OSError:
+            continue
+    return found
+
+
+def test_deaths_while_a_native_logger_is_started(services: Services, tmp_path: Path) -> None:
+    """Between the fork of its process, the note of it, and the message by which it begins."""
+    chance = random.Random(76)
+    folder = services.make("a", run="exec sleep 1000", log=LOGGER)
+    with Mortal(services.folder, tmp_path / "said") as mortal:
+        mortal.live()
+        services.up("a/log")
+        service = services.up("a")
+        pipe = os.readlink(f"/proc/{service}/fd/1")
+        for number in range(8):
+            mortal.kill()
+            for pid in holders(pipe):
+                os.kill(pid, signal.SIGKILL)
+                eventually(lambda pid=pid: not alive(pid))
+            if number:
+                # A logger is started at most once a second.
+                mortal.brief(chance.uniform(200, 1300))
+            else:
+                mortal.live()
+                eventually(lambda: holders(pipe))
+                mortal.kill()
+            before = holders(pipe)
+            mortal.live()
+            for part in (folder, folder / "log"):
+                eventually(lambda part=part: is_hosted(part))
+            eventually(lambda: alive(services.pid("a/log") or -1))
+            eventually(lambda: holders(pipe) == [services.pid("a/log")], f"{before} {holders(pipe)}")
+            said = (tmp_path / "said").read_text()
+            assert (services.how("a/log"), services.pid("a")) == ("native", service), said
+        assert mortal.stop() == 0
+        eventually(lambda: not holders(pipe))

@@ -119,7 +119,7 @@ def _skip_unnoted(at: Iterator[tuple[int, int]], generation: int, count: int) ->
     yield from at
 
 
-def test_a_killed_logger_loses_what_it_had_read_and_nothing_else(services: Services) -> None:
+def test_a_killed_logger_loses_what_it_had_read_and_nothing_else(services: Services, runs: str) -> None:
     folder = services.make("a", run=WRITER, log=LOGGER)
     with svscan(services) as daemon:
         kills = kill_and_kill(services, {"a": ["t", "k"], "a/log": ["k"]}, random.Random(76))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from corpus.scene import CORPUS_FOLDER
 from support.bothways import ENVIRON, Row, Shown, Way
+from support.natives import OPTIONS
 from support.scripts import LOGGERS
 
 from svpy.core import nativerun
@@ -242,7 +243,7 @@ def ways() -> Iterator[Ways]:
     base = Path(tempfile.mkdtemp(prefix="svpy-both-"))
     try:
         base.chmod(0o755)
-        native, executed = (shown(base / "way", *options) for options in ((), ("--no-native",)))
+        native, executed = (shown(base / "way", *OPTIONS[how]) for how in ("native", "executed"))
         yield {name: (native[name], executed[name]) for name in native}
     finally:
         shutil.rmtree(base)

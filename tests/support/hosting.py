@@ -16,6 +16,7 @@ from types import TracebackType
 
 from support import namespaces
 from support.processes import BIN, DEADLINE_S, Running, eventually, run
+from support.services import SVSCAN
 
 TESTS = Path(__file__).resolve().parent.parent
 PRIVATE_HOST = (TESTS / "standin/private-host",)
@@ -71,7 +72,7 @@ class Host:
         svscan = [
             "env",
             *(f"{name}={value}" for name, value in self.environment.items()),
-            "svscan",
+            *SVSCAN,
             "/service",
         ]
         if not self.pid_1:

@@ -1,9 +1,9 @@
 """svscan killed a thousand times: lives of it without the start of Python, which is the same every time.
 
-As a program (`mortal.py FOLDER`) it imports what svscan imports and forks once a life: what runs in the child
-is what svscan's command runs behind its import, down to the blocked signals. One command a line: `live`
-begins a life and answers its pid; `kill` ends it with KILL and `stop` with TERM, answering its exit code;
-`brief MS` begins one and kills it so many milliseconds later."""
+As a program (`mortal.py FOLDER OPTIONS`) it imports what svscan imports and forks once a life: what runs in
+the child is what svscan's command runs behind its import, down to the blocked signals. One command a line:
+`live` begins a life and answers its pid; `kill` ends it with KILL and `stop` with TERM, answering its exit
+code; `brief MS` begins one and kills it so many milliseconds later."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
+from support import services
 from support.processes import BIN, Running, environment
 
 
@@ -28,6 +29,7 @@ class Mortal:
             sys.executable,
             __file__,
             folder,
+            *services.SVSCAN[1:],
             stdin=subprocess.PIPE,
             stderr=self._said,
             start_new_session=True,
@@ -75,7 +77,7 @@ def live() -> int:
         try:
             os.dup2(2, 1)
             signal.pthread_sigmask(signal.SIG_BLOCK, [number(name) for name in SVSCAN])
-            code = host_all(b"svscan", SVSCAN, PLAIN, os.fsencode(BIN / "svscan")).code
+            code = host_all(b"svscan", SVSCAN, words, os.fsencode(BIN / "svscan")).code
         except BaseException:
             traceback.print_exc()
         finally:
@@ -107,9 +109,10 @@ def obey() -> None:
 
 if __name__ == "__main__":
     from svpy.core.orders import SVSCAN
-    from svpy.core.svscanwords import PLAIN
+    from svpy.core.svscanwords import parse
     from svpy.daemon.main import host_all
     from svpy.system.signals import number
 
+    words = parse([os.fsencode(option) for option in sys.argv[2:]], b"")
     os.chdir(sys.argv[1])
     obey()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from support.processes import BIN, run
-from support.services import STAYS, Daemon, Services, alive
+from support.services import STAYS, SVSCAN, Daemon, Services, alive
 from svpy.core.catalogue import COMMANDS
+
+OPTIONS: dict[str, list[str]] = {"native": [], "executed": ["--no-native"]}
+"""How loggers are to run that are known in advance."""
 
 LOG = "exec multilog ./main"
 
@@ -52,16 +57,21 @@ class Natives(Services):
         done = run("svpy", "upgrade", folder or self.folder)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
-    def how(self, name: str) -> str:
-        """The last word of `svstat -l`."""
-        said = run("svstat", "-l", name, cwd=self.folder).stdout.decode()
-        return said.split()[-1]
-
     def logged(self, name: str) -> bytes:
         return (self.folder / name / "main/current").read_bytes()
 
     def kept(self, name: str) -> bytes:
         return kept(self.folder / name / "main")
+
+
+@contextmanager
+def run_so(how: str) -> Iterator[None]:
+    """Who starts svscan meanwhile and says nothing else has loggers run so: `native` or `executed`."""
+    SVSCAN[1:] = OPTIONS[how]
+    try:
+        yield
+    finally:
+        del SVSCAN[1:]
 
 
 def children(pid: int) -> list[int]:

@@ -12,6 +12,9 @@ from support.processes import PATH, Running, TooLate, environment, eventually, r
 PEERS = Path(os.environ.get("SVPY_PEERS", "/var/cache/svpy/peers/usr/bin"))
 """Where C daemontools is unpacked."""
 
+SVSCAN = ["svscan"]
+"""svpy's svscan as tests start it that do not say otherwise; options behind it are of the fixture `runs`."""
+
 STAYS = "exec sleep 1000"
 """A run that stays up until a signal."""
 
@@ -65,6 +68,11 @@ class Services:
         eventually(lambda: self.pid(name) not in (0, since), f"{name} up; it is {self.state(name)}")
         return self.pid(name)
 
+    def how(self, name: str) -> str:
+        """The last word of `svstat -l`."""
+        said = run("svstat", "-l", name, cwd=self.folder).stdout.decode()
+        return said.split()[-1]
+
     def svc(self, letters: str, *names: str) -> None:
         """svc, which must not say anything."""
         done = run("svc", letters, *names, cwd=self.folder)
@@ -105,7 +113,7 @@ class Daemon(Running):
 
 def svscan(services: Services, **options: object) -> Daemon:
     """svpy's svscan, its messages in its output."""
-    return Daemon("svscan", services.folder, **options)
+    return Daemon(*SVSCAN, services.folder, **options)
 
 
 def c_environment(**more: str) -> dict[str, str]:
