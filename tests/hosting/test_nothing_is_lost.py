@@ -12,7 +12,7 @@ MAILS = 20
 MAILS_PER_ROUND = 2
 
 
-def test_twenty_mails_while_everything_restarts() -> None:
+def test_twenty_mails_while_everything_restarts(runs: str) -> None:
     """Two mails are on their way in each round in which both services and both loggers restart."""
     wanted = {f"mail-{number}@client.example" for number in range(MAILS)}
     turns = threading.Semaphore(0)

@@ -32,7 +32,8 @@ class Shell:
     def __init__(self, folder: Path, path: str, locale: str) -> None:
         self._folder = folder
         self._path = path
-        self._environ = {"PATH": str(folder), "LC_ALL": locale}
+        # What a shell would put in place of a `~`, a `$1` or a `*`.
+        self._environ = {"PATH": str(folder), "LC_ALL": locale, "HOME": "/of/somebody", "a": "b", "x": "y z"}
         sayer = folder / "multilog"
         sayer.write_bytes(SAYER)
         sayer.chmod(0o755)
@@ -150,6 +151,10 @@ PIECES = [
     b"\xc3\xb6",
     b"\x01",
 ]
+SIGNS = [bytes([sign]) for sign in b"\n\\'\"# \t$!&1-/e\r~*?[{=;<|"]
+SIGNS += [
+    b" " + word + b" " for word in (b"~", b"~/x", b"a=~", b"*", b"./m*", b"$a", b"{a,b}", b"2>&1", b"!")
+]
 GAPS = [b" ", b"\t", b"  ", b" \\\n", b"\\\n ", b"\\\n", b" # ", b"\n", b" \\\n\\\n\t"]
 BEGINNINGS = [
     b"",
@@ -201,6 +206,25 @@ scripts = st.tuples(
 @given(scripts)
 @settings(max_examples=600)
 def test_what_is_understood_of_any_script(shell: Shell, text: bytes) -> None:
+    literal = understood(text)
+    if literal is not None and literal.words[0] == b"multilog":
+        assert shell.makes(text) == said(literal), text
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> bytes:
+    """A script that is understood, with some bytes put in, left out, or written over by any others."""
+    text = draw(st.sampled_from(UNDERSTOOD))[0]
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(text)))
+        more = draw(st.one_of(st.sampled_from(SIGNS), st.binary(max_size=2), st.sampled_from(PIECES)))
+        text = text[:at] + more + text[at + draw(st.integers(0, 2)) :]
+    return text
+
+
+@given(changed())
+@settings(max_examples=800)
+def test_what_is_understood_of_any_change(shell: Shell, text: bytes) -> None:
     literal = understood(text)
     if literal is not None and literal.words[0] == b"multilog":
         assert shell.makes(text) == said(literal), text
