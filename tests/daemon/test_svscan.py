@@ -168,6 +168,7 @@ def test_a_folder_that_is_gone_runs_on_until_it_is_told_to_leave(services: Servi
     services.make("other")
     with svscan(services) as daemon:
         pid, logger = services.up("a"), services.up("a/log")
+        services.up("other")
         before = len(descriptors(daemon.pid))
         (services.folder / "a").unlink()
         daemon.signal(signal.SIGHUP)
