@@ -58,6 +58,9 @@ class Shown:
     exits: str
 
 
+LOOKS = 6
+"""So many that show the same, one after another."""
+
 SURROUNDINGS = """\
 import os, resource, signal, sys
 for fd in (1, 2):
@@ -177,11 +180,11 @@ class Way:
     def _rested(self, pid: int, service: int) -> Picture:
         """When nothing changes any more: a thread may be about to take its place."""
         names = {os.readlink(f"/proc/{service}/fd/1"): "the log pipe"}
-        pictures = [picture(pid, names, self._daemon.pid)]
+        pictures: list[Picture] = []
 
         def rests() -> bool:
             pictures.append(picture(pid, names, self._daemon.pid))
-            return pictures[-1] == pictures[-2]
+            return len(pictures) >= LOOKS and all(each == pictures[-1] for each in pictures[-LOOKS:])
 
         eventually(rests)
         return pictures[-1]
