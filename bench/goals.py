@@ -38,6 +38,9 @@ class Figures:
         for figure, value in values.items():
             self.all.setdefault(figure, {}).setdefault(who, []).append(value)
 
+    def has(self, figure: str, who: str) -> bool:
+        return who in self.all.get(figure, {})
+
     def median(self, figure: str, who: str = OURS) -> float:
         return statistics.median(self.all[figure][who])
 

@@ -41,6 +41,9 @@ LOGGERS: dict[str, dict[str, str]] = {
 """What each is told, to do the same; {2} is a folder for svlogd with patterns in its configuration. svlogd
 has no status file, and s6-log waits for the disk at each line of its: 0.2 MB/s."""
 
+SHARE = {STAMPED: 1, SELECTED: 2, TWO: 0.25}
+"""How much each is fed: for so long that a start is little of it, and not much longer."""
+
 TRICKLERS: dict[str, str] = {
     PYTHON: f"/usr/bin/python3 -IS {Path(__file__).parent / 'trickle'} current",
     OURS: "multilog t ./main",
