@@ -118,8 +118,10 @@ def goals(few: int, many: int, most: int, restarts: int) -> list[Goal]:
         Goal("multilog t, to C's", 5, "times", to_c(speed(STAMPED)), True),
         Goal("multilog t '-*' '+* delivery *', to C's", 4, "times", to_c(speed(SELECTED)), True),
         Goal("multilog t, two folders, a status file, to C's", 1, "times", to_c(speed(TWO)), True),
-        Goal("work for a single line, to Python's", 1.5, "times", to_python(LINE_ALONE)),
-        Goal("the same in a host", 1.5, "times", to_python(HOSTED_LINE)),
+        Goal("work for a single line, to Python's", 1.5, "times", lambda f: f.ratio(LINE_ALONE, (PYTHON,))),
+        Goal(
+            "the same in a host", 1.5, "times", lambda f: f.median(HOSTED_LINE) / f.median(LINE_ALONE, PYTHON)
+        ),
         Goal("line written to log file", 2, "ms", of(LATENCY)),
         Goal("svc -t to the signal", 2, "ms", of(SIGNAL)),
         Goal("crash to executing again", 5, "ms", of(CRASH)),
@@ -139,8 +141,3 @@ def best_peer(figure: str) -> Callable[[Figures], float]:
 
 def to_c(figure: str) -> Callable[[Figures], float]:
     return lambda figures: figures.ratio(figure, (C,))
-
-
-def to_python(figure: str) -> Callable[[Figures], float]:
-    """To the loop of read, stamp, write."""
-    return lambda figures: figures.median(figure) / figures.median(LINE_ALONE, PYTHON)
