@@ -935,7 +935,8 @@ def test_a_thousand_upgrades_lose_no_line(tmp_path: Path) -> None:
 def test_nothing_that_a_pair_or_a_half_of_it_holds_is_forgotten() -> None:
     """Who adds a slot says how it is handed over, or names it here."""
     pair = Pair(cast(Supervisor, None), b"a", 3, lambda pair: None)
-    of_its_owner = {"_changed", "_relay", "_supervisor"}
+    # The first scan looks at everything.
+    of_its_owner = {"_changed", "_relay", "_supervisor", "listed_as"}
     assert {slot.lstrip("_") for slot in {*Pair.__slots__} - of_its_owner} == {*pair.state()}
     half = Hosted(Place(b"a", b"."), 0, 1, {"addressing": {}, "machine": {}})
     handed_over = {*half.state()} - {"with_logger"} | {"logger"}

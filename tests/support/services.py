@@ -122,13 +122,14 @@ def c_environment(**more: str) -> dict[str, str]:
 
 
 def descriptors(pid: int) -> list[str]:
-    """What each open descriptor of a process is, sorted."""
+    """What each open descriptor of a process is, sorted. Sockets come and go, one for the other."""
     links = []
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            link = os.readlink(f"/proc/{pid}/fd/{fd}")
         except FileNotFoundError:
             continue
+        links.append("socket" if link.startswith("socket:") else link)
     return sorted(links)
 
 
