@@ -129,7 +129,7 @@ def descriptors(pid: int) -> list[str]:
             link = os.readlink(f"/proc/{pid}/fd/{fd}")
         except FileNotFoundError:
             continue
-        links.append("socket" if link.startswith("socket:") else link)
+        links.append("socket:[]" if link.startswith("socket:") else link)
     return sorted(links)
 
 
