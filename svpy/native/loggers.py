@@ -4,14 +4,10 @@ Rules of this module:
 
 - nobody waits for one logger: for input, pauses and processors they wait all together, and what may take its
   time all the same, a disk or stderr, holds up one thread (native/turns.py);
-- one logger is never at work in two threads. Where it rests it can be found: by its input, by the end of what
-  it waits for, and by signals, whoever comes first;
 - log pipes are blocking, they are the services' as well. Input that was announced is believed only if nobody
   has waited for input since we asked; then the pipe is asked once more;
-- what is wrong with one logger, a bug too, ends that one: its message, its exit code;
 - a logger that has ended has let go of its pipe and folders before that is reported, and leaves nothing;
 - the main thread hears TERM, ALRM and CHLD, and nothing else: signals are answered however many disks hang;
-- the current folder is changed for one moment, by one at a time: while a processor is started;
 - the command line is that of all: as long as they have the same words, these; else none.
 
 A log pipe is shared with svscan, so epoll has to be told that it is not ours any more before it is closed.
@@ -19,31 +15,30 @@ A log pipe is shared with svscan, so epoll has to be told that it is not ours an
 
 import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
 import errno
-import fcntl
 import os
 import re  # noqa: F401  what scripts may need: forked with it, all share it
-import resource
 import select
 import time
 from _collections import deque  # type: ignore[import-not-found]
 from _thread import allocate_lock, get_ident
 
 from svpy.core import nativewire
-from svpy.core.errors import FAILED, Die
+from svpy.core.errors import FAILED
 from svpy.core.logfolder import FATAL
-from svpy.core.logscript import Script
+from svpy.native.logger import AT_WORK, FOR_CHILD, FOR_INPUT, FOR_MOMENT, READ, STOPPED, Logger, Shared
+from svpy.native.processors import Files, Processors
 from svpy.native.turns import Turns
 from svpy.system import title
-from svpy.system.descriptors import raise_limit, waiting_bytes
-from svpy.system.entry import described
-from svpy.system.logfiles import PAUSE_S, PROCESSORS_FILES, Child, LogFiles, Pause
-from svpy.system.multilog import Multilog
+from svpy.system.logfiles import PAUSE_S
 from svpy.system.passing import Channel
 from svpy.system.tell import because, say
+from svpy.system.waiting import is_readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from svpy.system.logfiles import Child, LogFiles
 
 _HEARD = (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD)
 _STOPS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
@@ -53,192 +48,7 @@ _PASSED_OVER = {signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG, signal.SIGPIPE, 
 _INPUT_ONCE = select.EPOLLIN | select.EPOLLONESHOT
 _ROOM_ONCE = select.EPOLLOUT | select.EPOLLONESHOT
 _ATOMIC_BYTES = select.PIPE_BUF
-_ABOVE_PROCESSORS = 6
-"""The first number that no processor's descriptor has."""
-
-_AT_WORK, _FOR_INPUT, _FOR_MOMENT, _FOR_CHILD, _STOPPED = range(5)
-"""Where a logger is: in a thread or on its way there, or at rest until something."""
-
-_PLENTY_BYTES = 1 << 14
-"""Who has read so much at once will soon have more: that it is asked is cheaper than to wait for it, for that
-wakes another thread if there is more already."""
-
 _FREED_BYTES = 1 << 20
-
-_MORE_MEANWHILE = 64
-"""More descriptors than the other threads may open while a child is started."""
-
-_READ = object()
-"""An answer that has to be read yet."""
-
-
-class Files(LogFiles):
-    """A log folder on disk, in a process whose current folder belongs to nobody."""
-
-    __slots__ = ("_host",)
-
-    def __init__(self, start_fd: int, environ: list[bytes], host: "Loggers") -> None:
-        super().__init__(start_fd, environ)
-        self._host = host
-
-    def enter(self) -> None:
-        os.stat(b".", dir_fd=self._folder_fd)
-
-    def sync_current(self) -> None:
-        self._host.aside()
-        super().sync_current()
-
-    def sync_other(self) -> None:
-        self._host.aside()
-        super().sync_other()
-
-    def spawn(self, argv: list[bytes]) -> int:
-        """The files are opened here: while the child did it, the interpreter would stand still, and the disk
-        may not answer."""
-        fds: list[int] = []
-        try:
-            for _, name, flags, mode in PROCESSORS_FILES:
-                fds.append(self._open_above(name, flags, mode))
-            numbers = [file[0] for file in PROCESSORS_FILES]
-            actions = [(os.POSIX_SPAWN_DUP2, fd, number) for fd, number in zip(fds, numbers, strict=True)]
-            return self._host.start_in(self._folder_fd, lambda: self._start(argv, actions))
-        finally:
-            for fd in fds:
-                os.close(fd)
-
-    def _open_above(self, name: bytes, flags: int, mode: int) -> int:
-        """Out of the way of those that are put in place one after the other."""
-        fd = os.open(name, flags | os.O_CLOEXEC, mode, dir_fd=self._folder_fd)
-        try:
-            return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_PROCESSORS)
-        finally:
-            os.close(fd)
-
-
-class Shared:
-    """What loggers with the same words have in common, and how many they are."""
-
-    __slots__ = ("script", "users", "words")
-
-    def __init__(self, words: tuple[bytes, ...]) -> None:
-        self.words = words
-        self.script = Script(list(words))
-        self.users = 0
-
-
-class Logger:
-    """A multilog. What signals ask of it is in `leave` and `rotate` (system/multilog.py), `is_stopped`, and
-    `ends_by`, the one that it dies of.
-
-    All that others may change, `answer` and `rest` too while it is at rest, they change under the host's
-    lock, and so does it when it comes to rest."""
-
-    __slots__ = (
-        "_has_plenty",
-        "_host",
-        "_most_bytes",
-        "_multilog",
-        "_waits",
-        "answer",
-        "ends_by",
-        "fd",
-        "has_heard",
-        "is_stopped",
-        "leave",
-        "name",
-        "rest",
-        "rotate",
-        "shared",
-    )
-
-    def __init__(
-        self,
-        host: "Loggers",
-        name: int,
-        shared: "Shared",
-        fd: int,
-        start_fd: int,
-        files: "Callable[[int], LogFiles]",
-    ) -> None:
-        self._host = host
-        self.name = name
-        self.shared = shared
-        self.fd = fd
-        self.leave = self.rotate = self.is_stopped = self.has_heard = False
-        self.ends_by = 0
-        self.rest = _AT_WORK
-        self.answer: object = None
-        self._most_bytes = 0
-        self._has_plenty = False
-        self._multilog = Multilog(shared.script, start_fd, self)
-        self._waits = self._multilog.log(files)
-
-    @property
-    def is_to_die(self) -> bool:
-        return bool(self.ends_by) and (not self.is_stopped or self.ends_by == signal.SIGKILL)
-
-    def go(self) -> None:
-        """Go on with what was waited for, until it rests again or has ended."""
-        try:
-            status = self._advance()
-        except Die as death:
-            if death.message:
-                say(death.message)
-            status = death.code << 8
-        except MemoryError:
-            say(FATAL + b"out of memory")
-            status = FAILED << 8
-        except Exception as error:
-            say(FATAL + b"unexpected " + described(error))
-            status = FAILED << 8
-        if status is not None:
-            self._multilog.release()
-            del self._waits, self._multilog
-            self._host.ended(self, status)
-
-    def _advance(self) -> int | None:
-        """Its wait status; None if it rests, and may be somebody else's already."""
-        answer, self.answer = self.answer, None
-        while True:
-            self.has_heard = False
-            if self.is_to_die:
-                return self.ends_by
-            if self.is_stopped:
-                if self._host.rests(self, _STOPPED, answer):
-                    return None
-                continue
-            if answer is _READ:
-                answer = self._read()
-            try:
-                wait = self._waits.send(answer)
-            except StopIteration:
-                return 0
-            answer = None
-            if isinstance(wait, int):
-                self._most_bytes = wait
-                if self._has_plenty and waiting_bytes(self.fd):
-                    self.answer = _READ
-                    self._host.again(self)
-                    return None
-                if self._host.rests(self, _FOR_INPUT):
-                    return None
-            elif isinstance(wait, Pause):
-                say(wait.trouble)
-                if self._host.rests(self, _FOR_MOMENT):
-                    return None
-            elif self._host.rests(self, _FOR_CHILD, None, wait):
-                return None
-
-    def _read(self) -> bytes | None:
-        """As system/loginput.py has it."""
-        try:
-            data = os.read(self.fd, self._most_bytes)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return b""
-        self._has_plenty = len(data) >= _PLENTY_BYTES
-        return data
 
 
 class Loggers:
@@ -251,23 +61,20 @@ class Loggers:
         "_channel",
         "_children",
         "_epoll",
-        "_files",
         "_handlers",
         "_is_over",
-        "_limits",
         "_lock",
         "_main",
         "_orders_fd",
         "_pauses",
+        "_processors",
         "_reports_fd",
         "_shared",
         "_shown",
-        "_spawning",
         "_takes_more",
         "_turns",
         "_unsent",
         "_wake_fd",
-        "aside",
     )
 
     def __init__(self, socket_fd: int, orders_fd: int, reports_fd: int) -> None:
@@ -284,15 +91,10 @@ class Loggers:
         self._shown: tuple[bytes, ...] | None = None
         self._pauses: deque[tuple[float, Logger]] = deque()
         self._children: dict[int, Logger] = {}
-        self._files = lambda start_fd: Files(start_fd, [], self)
         self._lock = allocate_lock()
-        self._spawning = allocate_lock()
         self._main = get_ident()
         self._turns = Turns(self._wait, self._wake)
-        self.aside = self._turns.aside
-        soft = raise_limit()
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        self._limits = (soft, hard)
+        self._processors = Processors()
         self._armed = object()
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -339,12 +141,12 @@ class Loggers:
         for pid in tuple(self._children):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                self._go_on(self._children.pop(pid), _FOR_CHILD, status)
+                self._go_on(self._children.pop(pid), FOR_CHILD, status)
 
     def _end_pauses(self) -> None:
         now = time.monotonic()
         while self._pauses and self._pauses[0][0] <= now:
-            self._go_on(self._pauses.popleft()[1], _FOR_MOMENT, None)
+            self._go_on(self._pauses.popleft()[1], FOR_MOMENT, None)
 
     def _go_on(self, logger: Logger, rest: int, answer: object) -> None:
         with self._lock:
@@ -353,7 +155,7 @@ class Loggers:
 
     def _revive(self, logger: Logger, answer: object) -> None:
         """With the lock."""
-        logger.rest = _AT_WORK
+        logger.rest = AT_WORK
         logger.answer = answer
         self._turns.ready.append(logger.go)
 
@@ -374,15 +176,15 @@ class Loggers:
                 return handler
             with self._lock:
                 logger = self._by_fd.get(fd)
-                if logger is None or logger.rest != _FOR_INPUT:
+                if logger is None or logger.rest != FOR_INPUT:
                     break
-                logger.rest = _AT_WORK
+                logger.rest = AT_WORK
             # Otherwise it may have been read meanwhile, or the number be another pipe's.
-            logger.answer = _READ if self._armed is armed or _is_readable(fd) else None
+            logger.answer = READ if self._armed is armed or is_readable(fd) else None
             return logger.go
         return None
 
-    def rests(self, logger: Logger, rest: int, answer: object = None, child: Child | None = None) -> bool:
+    def rests(self, logger: Logger, rest: int, answer: object = None, child: "Child | None" = None) -> bool:
         """Whether it does from now on: not if it has heard something meanwhile that it has to know."""
         look_again = False
         with self._lock:
@@ -390,17 +192,17 @@ class Loggers:
                 # It is to be reaped whoever waits for it; and it may have ended already.
                 self._children[child.pid] = logger
                 look_again = True
-            if logger.is_to_die or (logger.has_heard and rest in (_FOR_INPUT, _STOPPED)):
+            if logger.is_to_die or (logger.has_heard and rest in (FOR_INPUT, STOPPED)):
                 rests = False
             else:
                 rests = True
                 logger.rest = rest
-                if rest == _FOR_INPUT:
+                if rest == FOR_INPUT:
                     self._armed = object()
                     self._epoll.modify(logger.fd, _INPUT_ONCE)
-                elif rest == _STOPPED:
+                elif rest == STOPPED:
                     logger.answer = answer
-                elif rest == _FOR_MOMENT:
+                elif rest == FOR_MOMENT:
                     look_again = not self._pauses
                     self._pauses.append((time.monotonic() + PAUSE_S, logger))
         if look_again:
@@ -418,12 +220,12 @@ class Loggers:
         logger.has_heard = True
         if number in _STOPS:
             logger.is_stopped = True
-            if logger.rest == _FOR_INPUT:
-                logger.rest, logger.answer = _STOPPED, None
+            if logger.rest == FOR_INPUT:
+                logger.rest, logger.answer = STOPPED, None
             return
         if number == signal.SIGCONT:
             logger.is_stopped = False
-            if logger.rest == _STOPPED:
+            if logger.rest == STOPPED:
                 self._revive(logger, logger.answer)
         elif number == signal.SIGTERM:
             logger.leave = True
@@ -431,7 +233,7 @@ class Loggers:
             logger.rotate = True
         elif not logger.ends_by or number == signal.SIGKILL:
             logger.ends_by = number
-        if logger.rest == _FOR_INPUT or (logger.rest != _AT_WORK and logger.is_to_die):
+        if logger.rest == FOR_INPUT or (logger.rest != AT_WORK and logger.is_to_die):
             self._revive(logger, None)
 
     def _take_message(self) -> None:
@@ -524,9 +326,13 @@ class Loggers:
         self, name: int, words: tuple[bytes, ...], environ: list[bytes], fd: int, start_fd: int
     ) -> Logger:
         shared = self._shared.get(words) or Shared(words)
-        files: Callable[[int], LogFiles] = self._files
-        if any(folder.processor is not None for folder in shared.script.folders):
-            files = lambda start_fd: Files(start_fd, environ, self)  # noqa: E731
+        # Few have a processor, and of the others nobody is to keep the environment.
+        has_processor = any(folder.processor is not None for folder in shared.script.folders)
+        environ = environ if has_processor else []
+
+        def files(start_fd: int) -> "LogFiles":
+            return Files(start_fd, environ, self._processors, self._turns.aside)
+
         return Logger(self, name, shared, fd, start_fd, files)
 
     def _show(self) -> None:
@@ -567,46 +373,10 @@ class Loggers:
         except BlockingIOError:
             self._epoll.modify(self._reports_fd, _ROOM_ONCE)
 
-    def start_in(self, folder_fd: int, start: "Callable[[], int]") -> int:
-        """Start a child in a folder. Nobody waits for it yet. Raises OSError."""
-        with self._spawning:
-            os.fchdir(folder_fd)
-            is_lowered = False
-            try:
-                is_lowered = self._lower(folder_fd)
-                pid = start()
-            finally:
-                if is_lowered:
-                    raise_limit()
-                os.chdir(b"/")
-        if is_lowered:
-            return pid
-        try:
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._limits)
-        except OSError:
-            pass  # It has more than it needs.
-        return pid
-
-    def _lower(self, fd: int) -> bool:
-        """Have a child begin with the limit it is to have, unless another thread might need more meanwhile:
-        then the child sees ours for a moment."""
-        lowest_free = os.dup(fd)
-        os.close(lowest_free)
-        if lowest_free + _MORE_MEANWHILE > self._limits[0]:
-            return False
-        resource.setrlimit(resource.RLIMIT_NOFILE, self._limits)
-        return True
-
 
 def _close_all(fds: list[int]) -> None:
     for fd in fds:
         os.close(fd)
-
-
-def _is_readable(fd: int) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _keep_what_is_freed() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.mortal import Mortal
 from support.processes import eventually
-from support.services import Services, alive, descriptors, svscan
+from support.services import Services, alive, descriptors, is_hosted, svscan
 
 DEATHS = {"native": 700, "executed": 300}
 DEATHS_OF_THE_COMMAND = 30
@@ -29,15 +29,6 @@ with open("written", "w") as file:
     file.write(str(number + 1))
 """
 LOGGER = "exec multilog s16777215 n100 ./main"
-
-
-def is_hosted(folder: Path) -> bool:
-    """Whether `ok` has a reader, as svok asks."""
-    try:
-        os.close(os.open(folder / "supervise/ok", os.O_WRONLY | os.O_NONBLOCK))
-    except OSError:
-        return False
-    return True
 
 
 def logged(folder: Path) -> bytes:

@@ -20,6 +20,7 @@ from support.services import (
     Services,
     alive,
     descriptors,
+    hold,
     script,
     starts,
     stopped,
@@ -497,8 +498,7 @@ def test_a_logger_killed_meanwhile_leaves_what_is_in_the_pipe(services: Services
     folder = folder.rename(services.folder / "a")
     with svscan(services) as first:
         service, logger = services.up("a"), services.up("a/log")
-        os.kill(logger, signal.SIGSTOP)
-        eventually(lambda: stopped(logger))
+        hold(logger)
         (folder / "orders").write_text("in the pipe\n")
         eventually(lambda: waiting_in_its_pipe(service))
         kill(first)

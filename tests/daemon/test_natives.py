@@ -26,7 +26,7 @@ from support.natives import (
     wchars,
 )
 from support.processes import PATH, eventually, run
-from support.services import Daemon, alive, descriptors, script, stopped
+from support.services import Daemon, alive, descriptors, hold, script, stopped
 
 from svpy.core import nativewire, record
 
@@ -288,10 +288,10 @@ def test_a_killed_process_restarts_all_and_loses_no_line(natives: Natives) -> No
         def killed_at_rest() -> None:
             services = [natives.pid(name.partition("/")[0]) for name in names]
             for service in services:
-                os.kill(service, signal.SIGSTOP)
+                hold(service)
             wrote = [wchars(service) for service in services]
             eventually(lambda: [len(natives.kept(name)) for name in names] == wrote)
-            os.kill(pid, signal.SIGSTOP)
+            hold(pid)
             for service in services:
                 os.kill(service, signal.SIGCONT)
             eventually(lambda: all(wchars(s) > before for s, before in zip(services, wrote, strict=True)))
@@ -424,8 +424,7 @@ def test_a_process_that_was_stopped_gets_no_more_and_is_left_alone(
 ) -> None:
     daemon, names = three
     pid = natives.pid(names[0])
-    os.kill(pid, signal.SIGSTOP)
-    eventually(lambda: stopped(pid))
+    hold(pid)
     natives.make("new", log=LOG)
     other = natives.up("new/log")
     assert other != pid and natives.how("new/log") == "native"
@@ -437,8 +436,7 @@ def test_a_process_that_was_stopped_gets_no_more_and_is_left_alone(
 def test_kill_reaches_a_process_that_was_stopped(natives: Natives, three: tuple[Daemon, list[str]]) -> None:
     daemon, names = three
     pid = natives.pid(names[0])
-    os.kill(pid, signal.SIGSTOP)
-    eventually(lambda: stopped(pid))
+    hold(pid)
     natives.svc("-k", names[0])
     up_again(natives, names, since=pid)
     assert daemon.stop() == 0
@@ -451,8 +449,7 @@ def test_a_logger_that_somebody_has_stopped_does_not_hold_up_the_end(
     names = natives.pairs(3)
     with natives.svscan(*options, "--stop-timeout", "1") as daemon:
         pid = natives.all_up(names)[0]
-        os.kill(pid, signal.SIGSTOP)
-        eventually(lambda: stopped(pid))
+        hold(pid)
         assert daemon.stop() == 0
         assert not alive(pid)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.natives import template
 from support.processes import eventually, run
-from support.services import Daemon, Services, alive, svscan
+from support.services import Daemon, Services, alive, hold, is_hosted, svscan
 
 from svpy.system.descriptors import waiting_bytes
 from svpy.system.loginput import READ_BYTES
@@ -71,15 +71,6 @@ def all_up(services: Services, names: list[str]) -> None:
     for name in names:
         services.up(name)
         services.up(f"{name}/log")
-
-
-def is_hosted(folder: Path) -> bool:
-    """Whether `ok` has a reader, as svok asks."""
-    try:
-        os.close(os.open(folder / "supervise/ok", os.O_WRONLY | os.O_NONBLOCK))
-    except OSError:
-        return False
-    return True
 
 
 def taken(services: Services, names: list[str]) -> None:
@@ -241,7 +232,7 @@ def test_what_is_in_a_pipe_is_never_lost(services: Services, runs: str, whom: st
 def end(lives: Lives, whom: str, loggers: set[int]) -> None:
     if whom == "all":
         # It must not begin them again before it is killed itself.
-        lives.daemon.signal(signal.SIGSTOP)
+        hold(lives.daemon.pid)
         if pid := template(lives.daemon.pid):
             os.kill(pid, signal.SIGKILL)
     for pid in loggers:

@@ -20,6 +20,7 @@ from support.services import (
     alive,
     c_environment,
     descriptors,
+    hold,
     script,
     starts,
     stopped,
@@ -171,7 +172,7 @@ def test_told_twice_to_end_it_ends_once(services: Services) -> None:
     for _ in range(5):
         with supervise(services) as daemon:
             eventually(lambda: services.state("a").startswith("down"))
-            os.kill(daemon.pid, signal.SIGSTOP)
+            hold(daemon.pid)
             daemon.signal(signal.SIGTERM)
             daemon.signal(signal.SIGINT)
             os.kill(daemon.pid, signal.SIGCONT)

@@ -23,6 +23,7 @@ from support.services import (
     Services,
     alive,
     descriptors,
+    hold,
     memory_kb,
     script,
     starts,
@@ -323,8 +324,7 @@ def test_what_could_not_be_published_is_published_later(upgrading: Upgrading, ho
 
 def test_letters_that_wait_in_a_fifo_are_obeyed(upgrading: Upgrading, hosting: Daemon) -> None:
     pid = upgrading.pid("plain")
-    hosting.signal(signal.SIGSTOP)
-    eventually(lambda: stopped(hosting.pid))
+    hold(hosting.pid)
     fd = os.open(upgrading.folder / "plain/supervise/control", os.O_WRONLY | os.O_NONBLOCK)
     os.write(fd, b"h" * 10000 + b"d")
     os.close(fd)

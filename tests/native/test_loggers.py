@@ -22,7 +22,7 @@ from support.disks import DeadDisk, dead_disk
 from support.loggers import SHORT_PAUSES, Host, Log
 from support.natives import kept
 from support.processes import BIN, Running, eventually, run
-from support.services import alive, descriptors
+from support.services import alive, descriptors, hold
 
 from svpy.core import nativewire
 
@@ -621,11 +621,16 @@ def test_one_that_is_stopped_can_be_killed_and_dies_later_of_others(
     assert host.status(log) == number
 
 
-def test_term_to_the_process_ends_all_and_takes_no_more(host: Host, tmp_path: Path) -> None:
+def five_at_work(host: Host, tmp_path: Path) -> list[Log]:
     added = [host.add(start(tmp_path, f"s{number}"), "./main") for number in range(5)]
     for log in added:
         is_open(log)
         logs(log, b"a line\n")
+    return added
+
+
+def test_term_to_the_process_ends_all_and_takes_no_more(host: Host, tmp_path: Path) -> None:
+    added = five_at_work(host, tmp_path)
     host.signal(signal.SIGTERM)
     assert sorted(host.reported(5)) == sorted((log.name, 0) for log in added)
     assert host.wait() == 0
@@ -662,10 +667,7 @@ def test_term_ends_a_process_that_has_nothing(host: Host, tmp_path: Path) -> Non
 
 
 def test_alrm_to_the_process_rotates_all(host: Host, tmp_path: Path) -> None:
-    added = [host.add(start(tmp_path, f"s{number}"), "./main") for number in range(5)]
-    for log in added:
-        is_open(log)
-        logs(log, b"a line\n")
+    added = five_at_work(host, tmp_path)
     host.signal(signal.SIGALRM)
     for log in added:
         eventually(lambda log=log: list((log.start / "main").glob("@*.s")))
@@ -751,10 +753,7 @@ def test_a_logger_costs_four_descriptors_and_less_than_four_kilobytes(host: Host
 
 
 def test_at_rest_nothing_happens(host: Host, tmp_path: Path) -> None:
-    added = [host.add(start(tmp_path, f"s{number}"), "./main") for number in range(5)]
-    for log in added:
-        is_open(log)
-        logs(log, b"a line\n")
+    five_at_work(host, tmp_path)
 
     def switches() -> list[str]:
         tasks = sorted(Path(f"/proc/{host.pid}/task").iterdir())
@@ -779,7 +778,7 @@ def test_no_line_is_lost_that_is_in_a_pipe(tmp_path: Path) -> None:
         for log in added:
             is_open(log)
             logs(log, b"one\n")
-        host.signal(signal.SIGSTOP)
+        hold(host.pid)
         for log in added:
             log.write(b"two\n" * 1000)
         host.kill()

@@ -133,6 +133,15 @@ def descriptors(pid: int) -> list[str]:
     return sorted(links)
 
 
+def is_hosted(folder: Path) -> bool:
+    """Whether `ok` has a reader, as svok asks."""
+    try:
+        os.close(os.open(folder / "supervise/ok", os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
 def alive(pid: int, proc: Path = Path("/proc")) -> bool:
     """Whether a process runs: a zombie that nobody reaped yet does not."""
     try:
@@ -143,7 +152,15 @@ def alive(pid: int, proc: Path = Path("/proc")) -> bool:
 
 
 def stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    """All its threads: one on another processor goes on for a moment after STOP was sent."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
+
+
+def hold(pid: int) -> None:
+    """Returns when it has stopped, and reads and writes no more."""
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: stopped(pid))
 
 
 def memory_kb(pid: int, kind: str = "Rss") -> int:
