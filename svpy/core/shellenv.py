@@ -12,7 +12,9 @@ Rules of this module:
 - PWD is the folder; where the environment had a PWD that leads there, the shell must have kept that (POSIX
   says so: a shell that is not told otherwise keeps the name somebody gave the folder);
 - every other entry of an answer was in the environment, but for SHLVL: a shell that adds what nobody can know
-  beforehand, or complains, is not understood, and what it runs is run by it.
+  beforehand, or complains, is not understood, and what it runs is run by it;
+- a word without a slash is looked for along PATH and nowhere else. A shell that executes one although PATH
+  leads nowhere has commands of its own, as a busybox may have (FEATURE_SH_STANDALONE): it gives no answer.
 """
 
 TYPE_CHECKING = False
@@ -24,6 +26,11 @@ _OLDPWD = b"OLDPWD="
 _OF_ITS_OWN = (b"SHLVL=",)
 
 _PROGRAM = b"exec /bin/cat /proc/self/environ"
+_UNLESS_IT_HAS_ITS_OWN = b"""\
+(PATH=/proc/0; exec cat /dev/null) 2>/dev/null && exit || test "$?" -eq 127
+"""
+"""With -e. That shell's fork costs less than to start one more; what it says when it finds nothing is in
+words of its own, the exit code is POSIX's."""
 _HERE = b"/proc/self/cwd"
 """A name that each process has for its folder."""
 
@@ -68,7 +75,11 @@ def questions(environ: list[bytes]) -> tuple[Question, Question]:
     """What to ask a shell, to know what it makes of `environ`."""
     return (
         Question([b"-c", _PROGRAM], b"/proc", environ),
-        Question([b"-e", b"-c", b"exec 2>&1\n" + _PROGRAM], b"/", [_elsewhere(entry) for entry in environ]),
+        Question(
+            [b"-e", b"-c", b"exec 2>&1\n" + _UNLESS_IT_HAS_ITS_OWN + _PROGRAM],
+            b"/",
+            [_elsewhere(entry) for entry in environ],
+        ),
     )
 
 
@@ -84,7 +95,7 @@ def _elsewhere(entry: bytes) -> bytes:
 
 def learned(environ: list[bytes], answers: "Sequence[bytes]") -> Shell | None:
     """What the answers to the `questions` say, each as the program printed it; None if they make no sense."""
-    # A shell that executed nothing would be one that leaves nothing.
+    # A shell that executed nothing would be one that leaves nothing; one that has commands of its own stops.
     if not all(answer.endswith(b"\0") for answer in answers):
         return None
     pwds = [entry.removeprefix(_PWD) for entry in environ if entry.startswith(_PWD)]

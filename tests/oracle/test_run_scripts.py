@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import shells
 from support.processes import DEADLINE_S
 from support.scripts import UNDERSTOOD
 
@@ -64,7 +65,7 @@ def said(literal: Literal) -> tuple[tuple[bytes, ...], bool]:
 
 @pytest.fixture(scope="module", params=SHELLS)
 def shell(request: pytest.FixtureRequest) -> Iterator[Shell]:
-    path = shutil.which(SHELLS[request.param])
+    path = shells.shell(SHELLS[request.param])
     if path is None:
         pytest.skip(f"there is no {SHELLS[request.param]}")
     folder = Path(tempfile.mkdtemp(prefix="svpy-scripts-"))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
-from support.processes import DEADLINE_S, eventually
+from support import shells
+from support.processes import DEADLINE_S, eventually, run
 
 from svpy.system import shellenv
 from svpy.system.environment import mapping
@@ -36,14 +36,17 @@ AWKWARD: list[list[bytes]] = [
 ]
 CERTAIN = [[PATH], AWKWARD[2], AWKWARD[3]]
 """Of which every shell can be understood: native runs depend on it."""
+OWN_COMMAND = "PATH=/nowhere; exec cat /dev/null"
 
 
 @pytest.fixture(params=["dash", "bash", "busybox"])
 def sh(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """A shell under the name that /bin/sh has."""
-    path = shutil.which(request.param)
+    path = shells.shell(request.param)
     if path is None:
         pytest.skip(f"there is no {request.param}")
+    if run(path, *(["sh"] if request.param == "busybox" else []), "-c", OWN_COMMAND).returncode != 127:
+        pytest.skip(f"{path} has commands of its own: it is not Debian's busybox")
     link = tmp_path / "sh"
     link.symlink_to(path)
     monkeypatch.setattr(shellenv, "SH", bytes(link))
@@ -103,6 +106,26 @@ def test_an_ordinary_environment_is_known(sh: bytes, tmp_path: Path) -> None:
         shell = shellenv.learn(environ, DEADLINE_S)
         assert shell is not None
         assert known(shell, tmp_path) is not None
+
+
+@pytest.mark.parametrize("own", ["cat", "dog"])
+def test_a_shell_with_commands_of_its_own_is_not_understood(
+    sh: bytes, own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As busybox-static, which executes itself for them: this one finds one wherever PATH leads."""
+    has_own = tmp_path / "has-own"
+    has_own.write_text(f"""#!{sh.decode()}
+for word; do
+    shift
+    set -- "$@" "$(printf %s "$word" | sed 's,exec {own} ,exec /bin/cat ,')"
+done
+exec {sh.decode()} "$@"
+""")
+    has_own.chmod(0o755)
+    assert run(has_own, "-c", OWN_COMMAND).returncode == (0 if own == "cat" else 127)
+    monkeypatch.setattr(shellenv, "SH", bytes(has_own))
+    shell = shellenv.learn([PATH], DEADLINE_S)
+    assert (shell is None) == (own == "cat")
 
 
 def test_this_machine_s_own() -> None:
