@@ -1,7 +1,9 @@
 """Which loggers run natively, in whose company, and what becomes of them: what daemon/natives.py goes by.
+And what of other runs is known in advance.
 
 Rules of this module:
 
+- a run that sh would do nothing for but to execute one program is that program, and needs no sh;
 - a logger runs natively if its script is understood and its chain ends in multilog (core/nativerun.py), and
   each of its words leads to svpy's own command;
 - loggers share a process if the same words, read by the same commands, under the same accounts, led to it. An
@@ -54,6 +56,17 @@ class Run:
 
     wanted: Wanted
     key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What sh would execute: the file at `path`, called with `words`, with this environment. `merges_stderr`:
+    its stderr goes where its stdout does."""
+
+    path: bytes
+    words: tuple[bytes, ...]
+    environ: list[bytes]
+    merges_stderr: bool
 
 
 def planned(chain: Chain, environ: list[bytes], key: Key, account_stands_there: bool) -> Run:

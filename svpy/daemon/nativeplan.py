@@ -1,14 +1,15 @@
-"""What is known in advance of a logger's start, from what is there at that moment: the script, the commands
-its words lead to, the accounts, what sh makes of the environment."""
+"""What is known in advance of a start, from what is there at that moment: the script, the commands its words
+lead to, the accounts, what sh makes of the environment."""
 
 from __future__ import annotations
 
+import math
 import os
 
 from svpy.core import nativerun
 from svpy.core.environment import candidates
-from svpy.core.nativerun import Chain
-from svpy.core.natives import NO_FILE, Identity, Key, Run, planned
+from svpy.core.nativerun import Chain, Literal
+from svpy.core.natives import NO_FILE, TRY_AGAIN_S, Identity, Key, Program, Run, planned
 from svpy.core.service import RUN, SERVICE_FOLDER
 from svpy.daemon.hosted import Hosted
 from svpy.system import execplan, folders, identity, shellenv
@@ -27,21 +28,24 @@ class Planner:
         self._commands = commands
         self._environ = environ
         self._shell: shellenv.Shell | None = None
+        self._ask_again_mono_s = -math.inf
         self._stand_in: tuple[Identity, dict[bytes, bool]] = (NO_FILE, {})
 
-    def plan(self, hosted: Hosted, script: bytes) -> Run | None:
-        """None if it is to be executed. Raises NotKnown, if everything is."""
-        if not _may_be_known(hosted, script):
+    def plan(self, hosted: Hosted, script: bytes, mono_s: float) -> Run | Program | None:
+        """None if sh is to execute it. Raises NotKnown, if it is to execute everything."""
+        literal = _literal(hosted) if script == RUN else None
+        if literal is None:
             return None
-        text = folders.read_program(script, hosted.folder_fd, nativerun.MOST_BYTES)
-        literal = None if text is None else nativerun.understood(text)
-        chain = None if literal is None else nativerun.chain(literal.words)
-        if literal is None or chain is None or (literal.merges_stderr and not os.get_inheritable(1)):
-            return None
-        environ = self._left_by_sh(hosted.folder_fd)
+        environ = self._left_by_sh(hosted.folder_fd, mono_s)
         path = None if environ is None else nativerun.search_path(environ)
-        own = None if path is None else _own(chain.programs, self._commands, path)
-        if environ is None or own is None:
+        if environ is None or path is None:
+            return None
+        return self._native(hosted, literal, environ, path) or _program(literal, environ, path)
+
+    def _native(self, hosted: Hosted, literal: Literal, environ: list[bytes], path: bytes) -> Run | None:
+        chain = nativerun.chain(literal.words) if _may_be_native(hosted) else None
+        own = None if chain is None else _own(chain.programs, self._commands, path)
+        if chain is None or own is None:
             return None
         key = Key(chain.account, _version(ACCOUNTS), literal.merges_stderr, own)
         return planned(chain, environ, key, self._stands_there(chain, key.accounts))
@@ -57,14 +61,16 @@ class Planner:
             known[chain.account] = identity.stands_in(ACCOUNTS, chain.account)
         return known[chain.account]
 
-    def _left_by_sh(self, folder_fd: int) -> list[bytes] | None:
+    def _left_by_sh(self, folder_fd: int, mono_s: float) -> list[bytes] | None:
         """What sh would leave of the environment there, None if that is not certain. Raises NotKnown."""
         try:
             which = shellenv.identity()
         except OSError:
             return None
         if self._shell is None or self._shell.identity != which:
-            self._shell = shellenv.learn(self._environ)
+            if mono_s >= self._ask_again_mono_s:
+                self._shell = shellenv.learn(self._environ)
+                self._ask_again_mono_s = mono_s + TRY_AGAIN_S
             if self._shell is None:
                 raise NotKnown
         return self._shell.environment(folder_fd)
@@ -77,10 +83,33 @@ def _version(path: str) -> Identity:
         return NO_FILE
 
 
-def _may_be_known(hosted: Hosted, script: bytes) -> bool:
+def _literal(hosted: Hosted) -> Literal | None:
+    """What its `run` asks sh for, None if that is not certain."""
+    text = folders.read_program(RUN, hosted.folder_fd, nativerun.MOST_BYTES)
+    literal = None if text is None else nativerun.understood(text)
+    if literal is None or not literal.merges_stderr:
+        return literal
+    # Otherwise sh has something to say.
+    has_stdout = hosted.stdout_fd != 1 or os.get_inheritable(1)
+    return literal if has_stdout else None
+
+
+def _may_be_native(hosted: Hosted) -> bool:
     """Whether it is a log/run that reads a log pipe and writes where svscan does."""
-    is_log_run = script == RUN and hosted.is_logger and hosted.scripts == SERVICE_FOLDER
-    return is_log_run and hosted.stdin_fd != 0 and hosted.stdout_fd == 1
+    is_in_log = hosted.is_logger and hosted.scripts == SERVICE_FOLDER
+    return is_in_log and hosted.stdin_fd != 0 and hosted.stdout_fd == 1
+
+
+def _program(literal: Literal, environ: list[bytes], path: bytes) -> Program | None:
+    word = literal.words[0]
+    # With a `/` it is looked for in the service's folder, which this process is not in.
+    found = word if b"/" in word else _file(word, path)
+    return None if found is None else Program(found, literal.words, environ, literal.merges_stderr)
+
+
+def _file(word: bytes, path: bytes) -> bytes | None:
+    found = execplan.program(word, path) if word else None
+    return None if found is None else found[0]
 
 
 def _own(

@@ -24,7 +24,7 @@ import trio
 from svpy.core import natives, nativewire
 from svpy.core.errors import error_text
 from svpy.core.handover import WITH_NATIVES, State
-from svpy.core.natives import Doubts, Key, Run
+from svpy.core.natives import Doubts, Key, Program, Run
 from svpy.daemon.hosted import Hosted
 from svpy.daemon.loggerprocess import Ears, Ends, LoggerProcess
 from svpy.daemon.nativeplan import NotKnown, Planner
@@ -69,21 +69,25 @@ class Natives:
         self._doubts = Doubts()
         self._most = natives.capacity(descriptors.hard_limit())
 
-    def start(self, hosted: Hosted, script: bytes) -> int:
+    def plan(self, hosted: Hosted, script: bytes) -> Run | Program | None:
+        """What is known in advance of it: that it may run natively, or which program sh would execute."""
+        if self._planner is None:
+            return None
+        try:
+            return self._planner.plan(hosted, script, trio.current_time())
+        except NotKnown:
+            if hosted.is_logger:
+                self._complain(b"what /bin/sh makes of the environment is not known")
+            return None
+
+    def start(self, hosted: Hosted, run: Run) -> int:
         """Start it natively. Returns the pid, 0 if it is to be executed."""
         now_mono_s = trio.current_time()
-        if self._planner is None or not self._doubts.any_may_be_tried(now_mono_s):
+        if not (self._doubts.any_may_be_tried(now_mono_s) and self._doubts.may_be_tried(run.key, now_mono_s)):
             return 0
         try:
-            run = self._planner.plan(hosted, script)
-            if run is None or not self._doubts.may_be_tried(run.key, now_mono_s):
-                return 0
             pid = self._join(hosted, run) if run.wanted.is_shared else self._alone(hosted, run)
         except NotReady:
-            return 0
-        except NotKnown:
-            self._doubts.put_off(now_mono_s)
-            self._complain(b"what /bin/sh makes of the environment is not known")
             return 0
         except OSError as error:
             if isinstance(error, NoTemplate):

@@ -27,6 +27,7 @@ import trio
 from svpy.core import service as machine
 from svpy.core.control import END
 from svpy.core.handover import State
+from svpy.core.natives import Program, Run
 from svpy.core.record import ALONE, NO_PIPE, Record
 from svpy.core.status import encode_state
 from svpy.daemon import adoption
@@ -285,10 +286,11 @@ class Supervisor:
             return machine.NothingToRun(now())
         # Should we be killed before it is known which process it is.
         self._record(hosted, 0, processes.ticks_now() if self.boot else 0, script)
-        pid = self.natives.start(hosted, script)
+        known = self.natives.plan(hosted, script)
+        pid = self.natives.start(hosted, known) if isinstance(known, Run) else 0
         try:
             if not pid:
-                pid = self._start(hosted, script, hosted.stdin_fd, hosted.stdout_fd)
+                pid = self._execute(hosted, script, known if isinstance(known, Program) else None)
                 self._by_pid[pid] = hosted
                 self._record_process(hosted, pid, script)
             elif hosted.native is None:
@@ -346,6 +348,15 @@ class Supervisor:
         leaving = hosted.stopping or hosted.service.leaving
         if leaving and hosted.record is not None and not hosted.record.leaving:
             self._write_record(hosted, replace(hosted.record, leaving=True))
+
+    def _execute(self, hosted: Hosted, script: bytes, program: Program | None) -> int:
+        """Returns the pid. Raises OSError."""
+        if program is not None:
+            try:
+                return self._starter.execute(hosted.folder_fd, hosted.stdin_fd, hosted.stdout_fd, program)
+            except (OSError, ValueError, MemoryError):
+                pass  # sh may find another of that name, or has words for what is wrong.
+        return self._start(hosted, script, hosted.stdin_fd, hosted.stdout_fd)
 
     def _start(
         self, hosted: Hosted, script: bytes, stdin_fd: int, stdout_fd: int, words: tuple[bytes, ...] = ()

@@ -4,15 +4,20 @@ import errno
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from svpy.core.natives import Program
 from svpy.system.descriptors import hold_place
 from svpy.system.environment import mapping
 from svpy.system.oomscore import Score
 from svpy.system.signals import ALL
 
 T = TypeVar("T")
+Move = tuple[int, int, int]
+"""A file action of posix_spawn's."""
+
+SH = b"/bin/sh"
 
 
 class Starter:
@@ -59,8 +64,32 @@ class Starter:
 
         posix_spawn can set neither the folder nor the limit of a child, nor its score: they are changed
         here, around the call, which nothing else can observe since there is one thread."""
+        argv = [b"./" + script, *words]
+
+        def spawn(moves: list[Move]) -> int:
+            try:
+                return _spawn(argv[0], argv, self._environ, moves)
+            except OSError as error:
+                if error.errno != errno.ENOEXEC:
+                    raise
+                # No `#!` line: what execvp(3) does. Bernstein's supervise refuses such a run; the qmail
+                # scripts as they were published are of this kind.
+                return _spawn(SH, [SH, *argv], self._environ, moves)
+
+        return self._beside_ours(folder_fd, lambda: self._moved(stdin_fd, stdout_fd, spawn))
+
+    def execute(self, folder_fd: int, stdin_fd: int, stdout_fd: int, program: Program) -> int:
+        """Start a program in that folder as sh would have, in the same way otherwise. Returns its pid.
+        Raises OSError."""
+        merges = [(os.POSIX_SPAWN_DUP2, 1, 2)] * program.merges_stderr
+        environ = mapping(program.environ)
         return self._beside_ours(
-            folder_fd, lambda: self._spawn([b"./" + script, *words], stdin_fd, stdout_fd)
+            folder_fd,
+            lambda: self._moved(
+                stdin_fd,
+                stdout_fd,
+                lambda moves: _spawn(program.path, program.words, environ, moves + merges),
+            ),
         )
 
     def start_program(self, argv: list[bytes], handed_on_fd: int) -> int:
@@ -68,7 +97,7 @@ class Starter:
         more. Returns its pid. Raises OSError."""
         os.set_inheritable(handed_on_fd, True)
         try:
-            return self._beside_ours(self._home_fd, lambda: self._exec(argv[0], argv, []))
+            return self._beside_ours(self._home_fd, lambda: _spawn(argv[0], argv, self._environ, []))
         finally:
             os.set_inheritable(handed_on_fd, False)
 
@@ -104,29 +133,27 @@ class Starter:
         except OSError:
             pass
 
-    def _spawn(self, argv: list[bytes], stdin_fd: int, stdout_fd: int) -> int:
+    def _moved(self, stdin_fd: int, stdout_fd: int, spawn: Callable[[list[Move]], int]) -> int:
+        """`spawn` with what puts these descriptors in their places."""
         places = self._places[:]
-        moves = []
+        moves: list[Move] = []
         for number, fd in enumerate((stdin_fd, stdout_fd)):
             if fd >= self._nofile_soft and places:
                 fd = os.dup2(fd, places.pop(), inheritable=False)
             if fd != number:
                 moves.append((os.POSIX_SPAWN_DUP2, fd, number))
         try:
-            return self._exec(argv[0], argv, moves)
-        except OSError as error:
-            if error.errno != errno.ENOEXEC:
-                raise
-            # No `#!` line: what execvp(3) does. Bernstein's supervise refuses such a run; the qmail
-            # scripts as they were published are of this kind.
-            return self._exec(b"/bin/sh", [b"/bin/sh", *argv], moves)
+            return spawn(moves)
         finally:
             # Not a new descriptor: below this limit there may be none.
             for place in self._places[len(places) :]:
                 os.dup2(self._home_fd, place, inheritable=False)
 
-    def _exec(self, path: bytes, argv: list[bytes], moves: list[tuple[int, int, int]]) -> int:
-        return os.posix_spawn(path, argv, self._environ, file_actions=moves, setsigmask=(), setsigdef=ALL)
+
+def _spawn(
+    path: bytes, argv: list[bytes] | tuple[bytes, ...], environ: Mapping[bytes, bytes], moves: list[Move]
+) -> int:
+    return os.posix_spawn(path, argv, environ, file_actions=moves, setsigmask=(), setsigdef=ALL)
 
 
 def reap(ours: dict[int, T], most: int = sys.maxsize) -> tuple[list[tuple[T, int]], int]:

@@ -61,14 +61,16 @@ def _without_proc() -> list[bytes]:
 
 class Pairs:
     """Entries as what os.execve and os.posix_spawn take for a mapping: they ask for its length,
-    keys and values only, so order and duplicates survive.
-
-    All entries must be `expressible`."""
+    keys and values only, so order and duplicates survive. What is not `expressible` is left out."""
 
     def __init__(self, entries: list[bytes]) -> None:
-        cuts = [entry.index(b"=", 1) for entry in entries]
-        self._keys = [entry[:cut] for entry, cut in zip(entries, cuts, strict=True)]
-        self._values = [entry[cut + 1 :] for entry, cut in zip(entries, cuts, strict=True)]
+        self._keys = []
+        self._values = []
+        for entry in entries:
+            cut = entry.find(b"=", 1)
+            if cut > 0:
+                self._keys.append(entry[:cut])
+                self._values.append(entry[cut + 1 :])
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -86,7 +88,7 @@ class Pairs:
 def mapping(entries: list[bytes]) -> "Any":
     """`entries` as what os.execve and os.posix_spawn take for a mapping; what they cannot pass on is
     left out."""
-    return Pairs([entry for entry in entries if expressible([entry])])
+    return Pairs(entries)
 
 
 def expressible(entries: list[bytes]) -> bool:

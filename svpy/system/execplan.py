@@ -230,16 +230,23 @@ def own_commands(words: "Iterable[bytes]", folder: bytes | None = None) -> dict[
 
 def leads_to(script: tuple[int, int], word: bytes, path: bytes) -> bool:
     """Whether an exec of `word` along `path` would run the file `script` (device, inode)."""
+    found = program(word, path)
+    return found is not None and found[1] == script
+
+
+def program(word: bytes, path: bytes) -> tuple[bytes, tuple[int, int]] | None:
+    """The file that an exec of `word` along `path` would run, with its device and inode; None if none does
+    for certain."""
     for candidate in candidates(word, path):
         try:
             found = os.stat(candidate)
         except OSError as error:
             if error.errno in PASSED_OVER:
                 continue
-            return False
+            return None
         if stat.S_ISREG(found.st_mode) and os.access(candidate, os.X_OK, effective_ids=True):
-            return (found.st_dev, found.st_ino) == script
-    return False
+            return candidate, (found.st_dev, found.st_ino)
+    return None
 
 
 def _become(tool: bytes, argv: list[bytes], path: bytes, plan: Plan) -> None:
