@@ -27,6 +27,7 @@ from support.services import alive, descriptors, hold
 from svpy.core import nativewire
 
 LABEL = re.compile(rb"@[0-9a-f]{24}")
+NOBODY = 65534
 THREADS = 3
 """The main one and two that wait."""
 
@@ -41,6 +42,13 @@ def host() -> Iterator[Host]:
 def hasty() -> Iterator[Host]:
     """Its pauses are short."""
     with Host(SHORT_PAUSES) as host:
+        yield host
+
+
+@pytest.fixture
+def patient() -> Iterator[Host]:
+    """A thread may hang for a second before another one does the rest."""
+    with Host("from svpy.native import turns; turns.LOOK_S = 0.5") as host:
         yield host
 
 
@@ -323,6 +331,17 @@ def test_what_ends_a_multilog_ends_this_one_with_its_words(host: Host, tmp_path:
     for lock_fd in locks:
         os.close(lock_fd)
     logs(other, b"another\n")
+
+
+def test_a_folder_that_may_be_read_and_not_entered_is_one_that_cannot_be_opened(tmp_path: Path) -> None:
+    nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    folder = start(tmp_path, "a")
+    start(folder, "main").chmod(0o444)
+    done = run(BIN / "multilog", "./main", cwd=folder, **nobody)
+    with Host(**nobody) as host:
+        assert host.status(host.add(folder, "./main")) == 111 << 8
+        assert host.line() + b"\n" == done.stderr
+    assert done.stderr == b"multilog: fatal: unable to open directory ./main: access denied\n"
 
 
 def test_a_bug_ends_one_logger(host: Host, tmp_path: Path) -> None:
@@ -658,6 +677,30 @@ def test_term_takes_no_more_at_once_while_lines_are_waited_for(host: Host, tmp_p
     log.write(b" done\n")
     assert host.wait() == 0
     assert kept(log.start / "main") == b"begun done\n"
+
+
+def test_what_comes_after_term_is_refused(patient: Host, tmp_path: Path, disk: DeadDisk) -> None:
+    """Nobody would tell it to end. While a thread hangs, what comes through the socket waits, and TERM does
+    not."""
+    stuck = patient.add(start(disk.folder, "s"), "./main")
+    is_open(stuck)
+    disk.silent("write")
+    stuck.write(b"a line\n")
+    disk.line(b"held write")
+    late = patient.add(start(tmp_path, "late"), "./main")
+    patient.signal(signal.SIGTERM)
+
+    def is_refused() -> bool:
+        try:
+            late.write(b"x\n")
+        except BrokenPipeError:
+            return True
+        return False
+
+    eventually(is_refused)
+    disk.silent()
+    assert patient.wait() == 0
+    assert (stuck.name, 0) in nativewire.records(os.read(patient.reports_fd, 4096))
 
 
 def test_term_ends_a_process_that_has_nothing(host: Host, tmp_path: Path) -> None:
