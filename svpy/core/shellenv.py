@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PWD = b"PWD="
 _OLDPWD = b"OLDPWD="
+_LAST_PROGRAM = b"_="
 _OF_ITS_OWN = (b"SHLVL=",)
 
 _PROGRAM = b"exec /bin/cat /proc/self/environ"
@@ -84,12 +85,15 @@ def questions(environ: list[bytes]) -> tuple[Question, Question]:
 
 
 def _elsewhere(entry: bytes) -> bytes:
-    """An entry as it stands in the second question: PWD leads to the folder, OLDPWD nowhere."""
+    """An entry as it stands in the second question: PWD leads to the folder, OLDPWD and _ nowhere."""
     if entry.startswith(_PWD):
         return _PWD + _HERE
     # A shell may look for such a folder and drop one that is not there, which can be otherwise any time.
     if entry.startswith(_OLDPWD):
         return _OLDPWD + b"/proc/0"
+    # A shell may put there what it executes, which is another program than the one it was asked about with.
+    if entry.startswith(_LAST_PROGRAM):
+        return _LAST_PROGRAM + b"/proc/0"
     return entry
 
 

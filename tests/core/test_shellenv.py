@@ -19,9 +19,9 @@ def asked(environ: list[bytes], first: list[bytes], second: list[bytes]) -> Shel
 
 
 def test_the_questions_differ_in_all_that_differs_between_services() -> None:
-    one, other = questions([b"OLDPWD=/old", PATH, b"PWD=/x"])
-    assert one.environ == [b"OLDPWD=/old", PATH, b"PWD=/x"]
-    assert other.environ == [b"OLDPWD=/proc/0", PATH, HERE]
+    one, other = questions([b"OLDPWD=/old", PATH, b"PWD=/x", b"_=/bin/sh"])
+    assert one.environ == [b"OLDPWD=/old", PATH, b"PWD=/x", b"_=/bin/sh"]
+    assert other.environ == [b"OLDPWD=/proc/0", PATH, HERE, b"_=/proc/0"]
     assert one.folder != other.folder
     assert one.words != other.words
 
@@ -39,6 +39,7 @@ def test_the_questions_differ_in_all_that_differs_between_services() -> None:
         ([PATH], [b"SHLVL=0", PATH], [b"SHLVL=0", PATH], [b"SHLVL=0", PATH]),
         ([b"SHLVL=1"], [b"SHLVL=2"], [b"SHLVL=2"], [b"SHLVL=2"]),
         ([b"OLDPWD=/x"], [b"OLDPWD=/x"], [b"OLDPWD=/proc/0"], [b"OLDPWD=/x"]),
+        ([b"_=/bin/sh"], [b"_=/bin/sh"], [b"_=/proc/0"], [b"_=/bin/sh"]),
         ([b"A=\n\xff"], [b"A=\n\xff"], [b"A=\n\xff"], [b"A=\n\xff"]),
     ],
 )
@@ -70,6 +71,8 @@ def test_learned(
         ([b"PWD=/x"], [], []),
         ([], [b"PWD=/"], [b"PWD=/"]),
         ([b"PWD=/x", b"PWD=/y"], [b"PWD=/proc"], [HERE]),
+        # what was executed
+        ([b"_=/bin/cat"], [b"_=/bin/cat"], [b"_=/bin/cat"]),
         # looked for
         ([b"OLDPWD=/x"], [b"OLDPWD=/x"], []),
         ([b"OLDPWD=/x"], [], []),
