@@ -134,11 +134,12 @@ class Output:
 class Sorter:
     """Carries out a script on what reads return."""
 
-    __slots__ = ("_is_plain", "_lines", "_long_taken", "_script")
+    __slots__ = ("_is_plain", "_lines", "_long_taken", "_passes_lines", "_script", "_stamped")
 
     def __init__(self, script: Script) -> None:
         self._script = script
-        self._is_plain = len(script.folders) == 1 and not script.looks_at_lines
+        self._is_plain = self._passes_lines = len(script.folders) == 1 and not script.looks_at_lines
+        self._stamped = script.stamped
         self._lines = Lines(script.looks_at_lines)
         self._long_taken = [False] * len(script.selections)
 
@@ -149,13 +150,15 @@ class Sorter:
     def line(self, data: bytes, label: bytes) -> bytes:
         """What the script's only folder gets, if there is nothing else to be done with what a read returned:
         one line, whole, that nobody looks at. Nothing if it has to be fed."""
-        if self._is_plain and data.find(NEWLINE) == len(data) - 1 and self._lines.at_line_start:
-            return label + b" " + data if self._script.stamped else data
+        if self._passes_lines and data.find(NEWLINE) == len(data) - 1:
+            return label + b" " + data if self._stamped else data
         return b""
 
     def feed(self, data: bytes, label: bytes) -> Output:
         """What is to be written after a read that returned `data`, not empty, at the time of `label`."""
-        return self._output(self._lines.cut(data, label + b" " if self._script.stamped else b""))
+        pieces = self._lines.cut(data, label + b" " if self._stamped else b"")
+        self._passes_lines = self._is_plain and self._lines.at_line_start
+        return self._output(pieces)
 
     def end(self) -> Output:
         """What is to be written when the input ends."""

@@ -26,11 +26,14 @@ from svpy.system.title import take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Protocol
+    from collections.abc import Callable, Generator
+    from typing import Any, Protocol, TypeAlias
 
     from svpy.core.loglines import Output
     from svpy.system.logfiles import Waits
+
+    Read: TypeAlias = Callable[[int], bytes | None]
+    """At most so many bytes; nothing at the end of the input; None if there may be a wish."""
 
     class Wishes(Protocol):
         """What signals ask for: to end after the line in hand, which TERM does, and to rotate once, ALRM."""
@@ -67,9 +70,10 @@ class Multilog:
         self._statuses: list[StatusFile] = []
         self._folders: list[tuple[LogFolder, LogFiles]] = []
 
-    def log(self, files: "Callable[[int], LogFiles]") -> "Waits":
+    def log(self, files: "Callable[[int], LogFiles]", read: "Read | None" = None) -> "Waits":
         """Open everything and log until the input ends or TERM is wished for; what is in the folders then is
-        safe on the disk. `files` makes what does a folder's steps, of the start folder. Raises Die."""
+        safe on the disk. `files` makes what does a folder's steps, of the start folder. Who may wait for
+        input says how by `read`, and is not asked for it. Raises Die."""
         yield from self._open(files)
         sorter, wishes, label, clock_ns = self._sorter, self._wishes, self._script.label, self._clock_ns
         while True:
@@ -79,7 +83,8 @@ class Multilog:
             if wishes.leave and sorter.at_line_start:
                 break
             # After TERM the line in hand is finished, and what follows it is left to the next multilog.
-            data = yield 1 if wishes.leave else READ_BYTES
+            most_bytes = 1 if wishes.leave else READ_BYTES
+            data = read(most_bytes) if read else (yield most_bytes)
             if data is None:
                 continue
             if not data:
@@ -139,15 +144,16 @@ class Multilog:
                 yield from carry_out(folder.rotate(), files)
 
 
-def drive(waits: "Waits", pauses: "Pauses", read: "Callable[[int], bytes | None]") -> None:
-    """Do nothing but what one multilog waits for, until its end. Raises Die."""
+def drive(waits: "Generator[Any, Any, None]", pauses: "Pauses") -> None:
+    """Do nothing but what one multilog that reads for itself waits for, until its end: pauses and processors.
+    Raises Die."""
     answer: object = None
     while True:
         try:
             wait = waits.send(answer)
         except StopIteration:
             return
-        answer = read(wait) if isinstance(wait, int) else pauses.over(wait)
+        answer = pauses.over(wait)
 
 
 def run(
@@ -162,8 +168,8 @@ def run(
     take(b"multilog", words)
     script, source, environ = Script(words), Input(), inherited()
     multilog = Multilog(script, _start_folder(), source, clock_ns)
-    waits = multilog.log(lambda start_fd: LogFiles(start_fd, environ, clock_ns))
-    drive(waits, Pauses(sleep), source.read)
+    waits = multilog.log(lambda start_fd: LogFiles(start_fd, environ, clock_ns), source.read)
+    drive(waits, Pauses(sleep))
     return 0
 
 

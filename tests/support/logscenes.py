@@ -14,7 +14,15 @@ NUMBERED = b"".join(b"%0511d\n" % number for number in range(60))
 
 WAITING = r"""
 wait_for() { until "$@" 2>/dev/null; do sleep 0.003; done; }
-at_rest() { read -r _ _ state _ </proc/$1/stat && test $state = S; }
+# All its threads sleep, and none has run between two looks.
+looked() {
+	seen=
+	for task in /proc/$1/task/*; do
+		read -r _ _ state _ <$task/stat && read -r ran <$task/schedstat && test $state = S || return
+		seen="$seen $ran"
+	done
+}
+at_rest() { looked $1 && before=$seen && looked $1 && test "$seen" = "$before"; }
 ended() { ! read -r _ _ state _ </proc/$pid/stat || test $state = Z; }
 rests_or_ended() { at_rest $pid || ended; }
 holds() { test "$(cat "$1")" = "$2"; }
