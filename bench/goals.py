@@ -61,7 +61,8 @@ def starting(pairs: int) -> str:
     return f"start of {pairs:,} pairs, s"
 
 
-NEW, SIGNAL, CRASH, LATENCY = "new folder, ms", "svc -t, ms", "crash, ms", "line to file, ms"
+NEW, SIGNAL, TOLD = "new folder, ms", "letter to signal, ms", "svc -t, ms"
+CRASH, LATENCY = "crash, ms", "line to file, ms"
 HOSTED_LINE, REST, SCAN = "work for a line, hosted, µs", "work at rest, ms/s", "work of a scan, ms"
 PROCESSES, WITH_TRIO, DESCRIPTORS = "processes", "processes with trio", "descriptors for a pair"
 SVC_ALL, SVSTAT_ALL = "svc to all, ms", "svstat of all, ms"

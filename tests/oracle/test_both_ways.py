@@ -209,15 +209,15 @@ SHARED_DIFFERS = ALONE_DIFFERS | {
     "limit open files": only("4000 4000", "for many loggers; processors get the services'"),
     "status Threads": only("3", "one waits for signals, one works, one watches over it"),
     "threads' names": only("multilog multilog multilog", "the same"),
+    "status SigBlk": only("0000000000000000", "another of its threads is shown: the one that waits for them"),
     "status SigCgt": only("0000000100000000", "signals are waited for; the one that is caught is glibc's"),
-    "status SigIgn": only("0000000081001000", "glibc's, which whoever was executed has ignored"),
     "its own descriptors": Difference(
         "what it is told, reports and waits with", has_more(
-            "/ reads O_CLOEXEC O_PATH",
             "its comm writes O_CLOEXEC",
             "its mem writes O_CLOEXEC",
-            "the log pipe reads O_CLOEXEC",
             "a pipe of its own reads O_NONBLOCK O_CLOEXEC",
+            "a pipe of its own reads O_NONBLOCK O_CLOEXEC",
+            "a pipe of its own writes O_NONBLOCK O_CLOEXEC",
             "a pipe of its own writes O_NONBLOCK O_CLOEXEC",
             "a socket of its own reads and writes O_NONBLOCK O_CLOEXEC",
             "anon_inode:[eventfd] reads and writes O_NONBLOCK O_CLOEXEC",
