@@ -12,12 +12,14 @@ from svpy.system.descriptors import hold_place
 from svpy.system.environment import mapping
 from svpy.system.oomscore import Score
 from svpy.system.signals import ALL
+from svpy.system.spawner import Argv, Move, Spawner, spawn
 
 T = TypeVar("T")
-Move = tuple[int, int, int]
-"""A file action of posix_spawn's."""
-
 SH = b"/bin/sh"
+
+MANY_FDS = 1024
+"""From so many descriptors on, what is started is started by a thread that has few of them: asking it costs
+15 µs, on an idle machine 80, and each 1000 descriptors as much as 120."""
 
 
 class Starter:
@@ -43,6 +45,8 @@ class Starter:
         # glibc refuses to move a descriptor that is not below the soft limit, which is the services' then.
         is_raised = resource.getrlimit(resource.RLIMIT_NOFILE)[0] != nofile_soft
         self._places = [hold_place() for _ in range(2 * is_raised)]
+        self._spawner: Spawner | None = None
+        self._is_spawner_tried = False
 
     def state(self) -> dict[str, int]:
         """What a Starter of the program that follows is made of, beside the environment."""
@@ -63,41 +67,42 @@ class Starter:
         on. Raises OSError, of fork as well as of exec.
 
         posix_spawn can set neither the folder nor the limit of a child, nor its score: they are changed
-        here, around the call, which nothing else can observe since there is one thread."""
+        here, around the call, which nothing else can observe: a second thread, if there is one, only
+        does what it is asked for meanwhile."""
         argv = [b"./" + script, *words]
 
-        def spawn(moves: list[Move]) -> int:
+        def start() -> int:
             try:
-                return _spawn(argv[0], argv, self._environ, moves)
+                return self._start(argv[0], argv, self._environ, stdin_fd, stdout_fd)
             except OSError as error:
                 if error.errno != errno.ENOEXEC:
                     raise
                 # No `#!` line: what execvp(3) does. Bernstein's supervise refuses such a run; the qmail
                 # scripts as they were published are of this kind.
-                return _spawn(SH, [SH, *argv], self._environ, moves)
+                return self._start(SH, [SH, *argv], self._environ, stdin_fd, stdout_fd)
 
-        return self._beside_ours(folder_fd, lambda: self._moved(stdin_fd, stdout_fd, spawn))
+        self._look_for_many(folder_fd)
+        return self._beside_ours(folder_fd, start)
 
     def execute(self, folder_fd: int, stdin_fd: int, stdout_fd: int, program: Program) -> int:
         """Start a program in that folder as sh would have, in the same way otherwise. Returns its pid.
         Raises OSError."""
-        merges = [(os.POSIX_SPAWN_DUP2, 1, 2)] * program.merges_stderr
         environ = mapping(program.environ)
-        return self._beside_ours(
-            folder_fd,
-            lambda: self._moved(
-                stdin_fd,
-                stdout_fd,
-                lambda moves: _spawn(program.path, program.words, environ, moves + merges),
-            ),
-        )
+
+        def start() -> int:
+            return self._start(
+                program.path, program.words, environ, stdin_fd, stdout_fd, program.merges_stderr
+            )
+
+        self._look_for_many(folder_fd)
+        return self._beside_ours(folder_fd, start)
 
     def start_program(self, argv: list[bytes], handed_on_fd: int) -> int:
         """Start a program of our own, with all that a service gets and the same number of one descriptor
         more. Returns its pid. Raises OSError."""
         os.set_inheritable(handed_on_fd, True)
         try:
-            return self._beside_ours(self._home_fd, lambda: _spawn(argv[0], argv, self._environ, []))
+            return self._beside_ours(self._home_fd, lambda: spawn(argv[0], argv, self._environ, []))
         finally:
             os.set_inheritable(handed_on_fd, False)
 
@@ -133,8 +138,31 @@ class Starter:
         except OSError:
             pass
 
-    def _moved(self, stdin_fd: int, stdout_fd: int, spawn: Callable[[list[Move]], int]) -> int:
-        """`spawn` with what puts these descriptors in their places."""
+    def _look_for_many(self, folder_fd: int) -> None:
+        """Whether a thread with few descriptors is worth it, until it was once. Numbers are given from below:
+        a high one says that there are many. What refuses it will do so again."""
+        if self._is_spawner_tried or folder_fd < MANY_FDS:
+            return
+        self._is_spawner_tried = True
+        try:
+            self._spawner = Spawner()
+        except OSError:
+            pass
+
+    def _start(
+        self,
+        path: bytes,
+        argv: Argv,
+        environ: Mapping[bytes, bytes],
+        stdin_fd: int,
+        stdout_fd: int,
+        merges_stderr: bool = False,
+    ) -> int:
+        if self._spawner is not None:
+            stdio = (stdin_fd, stdout_fd, stdout_fd if merges_stderr else 2)
+            pid = self._spawner.spawn(path, argv, environ, stdio)
+            if pid is not None:
+                return pid
         places = self._places[:]
         moves: list[Move] = []
         for number, fd in enumerate((stdin_fd, stdout_fd)):
@@ -142,18 +170,14 @@ class Starter:
                 fd = os.dup2(fd, places.pop(), inheritable=False)
             if fd != number:
                 moves.append((os.POSIX_SPAWN_DUP2, fd, number))
+        if merges_stderr:
+            moves.append((os.POSIX_SPAWN_DUP2, 1, 2))
         try:
-            return spawn(moves)
+            return spawn(path, argv, environ, moves)
         finally:
             # Not a new descriptor: below this limit there may be none.
             for place in self._places[len(places) :]:
                 os.dup2(self._home_fd, place, inheritable=False)
-
-
-def _spawn(
-    path: bytes, argv: list[bytes] | tuple[bytes, ...], environ: Mapping[bytes, bytes], moves: list[Move]
-) -> int:
-    return os.posix_spawn(path, argv, environ, file_actions=moves, setsigmask=(), setsigdef=ALL)
 
 
 def reap(ours: dict[int, T], most: int = sys.maxsize) -> tuple[list[tuple[T, int]], int]:

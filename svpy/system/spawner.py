@@ -11,15 +11,15 @@ Rules of this module:
   places of 0, 1 and 2;
 - no copy of anything else stays there, or a pipe would have no end and a lock no owner to leave it: what is
   handed over for a program is closed before its pid is told;
-- all else is the process': folder, limits, oom_score_adj, umask, user and the children. Whoever asks waits for
-  the answer, so what he has changed for the call is changed for this one;
+- all else is the process': folder, limits, oom_score_adj, umask, user and the children. Whoever asks waits
+  for the answer, so what he has changed for the call is changed for this one;
 - the thread gets no signals: they are heard where they always were;
 - nothing here may end the process or hold it up: what cannot be done is told as that, and is done without
   us. What was asked for and not begun in time is taken back, so that nothing is started twice.
 
-What belongs to one thread is no longer the caller's: a program that asked for PR_SET_PDEATHSIG gets that signal
-when this thread ends, as it does in execve of the process, and renice(1) and taskset(1) of the process' pid
-change its first thread alone. `_exit` and execve end the thread, fork leaves it behind.
+What belongs to one thread is no longer the caller's: a program that asked for PR_SET_PDEATHSIG gets that
+signal when this thread ends, as it does in execve of the process; and renice(1) and taskset(1) by the pid
+change the process' first thread alone. fork leaves the thread behind: no child of ours asks it for anything.
 """
 
 import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
@@ -40,6 +40,11 @@ _NO_FD = (1 << 32) - 1
 
 Request = tuple[bytes, Sequence[bytes], Mapping[bytes, bytes], list[int]]
 """Path, argv, environment, and the number of each descriptor that goes with it, in the program."""
+
+
+def spawn(path: bytes, argv: Argv, environ: Mapping[bytes, bytes], moves: list[Move]) -> int:
+    """Start a program from the calling thread, with default signals. Returns its pid. Raises OSError."""
+    return os.posix_spawn(path, argv, environ, file_actions=moves, setsigmask=(), setsigdef=ALL)
 
 
 class Spawner:
@@ -80,8 +85,8 @@ class Spawner:
     def spawn(
         self, path: bytes, argv: Sequence[bytes], environ: Mapping[bytes, bytes], fds: Sequence[int]
     ) -> int | None:
-        """Start a program with these descriptors as 0, 1 and 2, and default signals. Returns its pid, or None:
-        the caller is to do it himself, now.
+        """Start a program with these descriptors as 0, 1 and 2, and default signals. Returns its pid, or
+        None: the caller is to do it himself, now.
 
         One that has its number already and is close-on-exec is closed for the program, as by any start.
         Raises OSError, of fork as well as of exec."""
@@ -179,9 +184,9 @@ def _start(request: Request, fds: list[int]) -> int | OSError | None:
     path, argv, environ, places = request
     if len(fds) != len(places):
         return None
-    moves = [(os.POSIX_SPAWN_DUP2, fd, place) for fd, place in zip(fds, places, strict=True)]
     try:
-        return os.posix_spawn(path, argv, environ, file_actions=moves, setsigmask=(), setsigdef=ALL)
+        moves = [(os.POSIX_SPAWN_DUP2, fd, place) for fd, place in zip(fds, places, strict=True)]
+        return spawn(path, argv, environ, moves)
     except OSError as error:
         return OSError(error.errno, error.strerror)
     except Exception:
