@@ -48,13 +48,13 @@ class Channel:
         with_them = [(SOL_SOCKET, SCM_RIGHTS, rights)] if fds else []
         self._socket.sendmsg([data], with_them, MSG_NOSIGNAL)
 
-    def receive(self, most_bytes: int = MOST_BYTES) -> tuple[bytes, list[int]]:
+    def receive(self, most_bytes: int = 0) -> tuple[bytes, list[int]]:
         """The next message and its descriptors, none of them if it could not have all; nothing when the
-        other end is closed.
+        other end is closed. `most_bytes` is 0 where one may be as long as they get.
 
         Raises OSError (EAGAIN, ECONNRESET; EMSGSIZE: it was cut off)."""
         data, with_it, flags, _ = self._socket.recvmsg(
-            most_bytes, CMSG_SPACE(_MOST_FDS * _FD_BYTES), MSG_CMSG_CLOEXEC
+            most_bytes or MOST_BYTES, CMSG_SPACE(_MOST_FDS * _FD_BYTES), MSG_CMSG_CLOEXEC
         )
         fds = [
             int.from_bytes(rights[at : at + _FD_BYTES], "little")

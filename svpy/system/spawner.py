@@ -38,7 +38,7 @@ _STACK_BYTES = 1 << 18
 _CLOSE_RANGE_UNSHARE = 2
 _NO_FD = (1 << 32) - 1
 
-Request = tuple[bytes, Sequence[bytes], Mapping[bytes, bytes], list[int]]
+Request = tuple[bytes, list[bytes] | tuple[bytes, ...], Mapping[bytes, bytes], list[int]]
 """Path, argv, environment, and the number of each descriptor that goes with it, in the program."""
 
 
@@ -83,7 +83,11 @@ class Spawner:
             stack_size(stack_bytes)
 
     def spawn(
-        self, path: bytes, argv: Sequence[bytes], environ: Mapping[bytes, bytes], fds: Sequence[int]
+        self,
+        path: bytes,
+        argv: list[bytes] | tuple[bytes, ...],
+        environ: Mapping[bytes, bytes],
+        fds: Sequence[int],
     ) -> int | None:
         """Start a program with these descriptors as 0, 1 and 2, and default signals. Returns its pid, or
         None: the caller is to do it himself, now.
