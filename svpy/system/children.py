@@ -11,7 +11,6 @@ from svpy.core.natives import Program
 from svpy.system.descriptors import hold_place
 from svpy.system.environment import mapping
 from svpy.system.oomscore import Score
-from svpy.system.signals import ALL
 from svpy.system.spawner import Argv, Move, Spawner, spawn
 
 T = TypeVar("T")

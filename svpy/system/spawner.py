@@ -14,6 +14,8 @@ Rules of this module:
 - all else is the process': folder, limits, oom_score_adj, umask, user and the children. Whoever asks waits
   for the answer, so what he has changed for the call is changed for this one;
 - the thread gets no signals: they are heard where they always were;
+- an object that closes its descriptor when it is collected may be collected in either thread, and a number is
+  one thing here and another there: nothing is left to the collector;
 - nothing here may end the process or hold it up: what cannot be done is told as that, and is done without
   us. What was asked for and not begun in time is taken back, so that nothing is started twice.
 
@@ -30,6 +32,7 @@ from collections.abc import Mapping, Sequence
 
 from svpy.system.descriptors import hold_place
 from svpy.system.passing import Channel, channels
+from svpy.system.replacing import close
 from svpy.system.signals import ALL
 
 _BEGIN_S = 5.0
@@ -38,7 +41,10 @@ _STACK_BYTES = 1 << 18
 _CLOSE_RANGE_UNSHARE = 2
 _NO_FD = (1 << 32) - 1
 
-Request = tuple[bytes, list[bytes] | tuple[bytes, ...], Mapping[bytes, bytes], list[int]]
+Argv = list[bytes] | tuple[bytes, ...]
+Move = tuple[int, int, int]
+"""A file action of posix_spawn's."""
+Request = tuple[bytes, Argv, Mapping[bytes, bytes], list[int]]
 """Path, argv, environment, and the number of each descriptor that goes with it, in the program."""
 
 
@@ -63,12 +69,13 @@ class Spawner:
         fd = theirs.detach()
         try:
             self._begin(fd)
-            # It has its own, and nothing more to do with ours. One that is late may still want it.
-            if self._answered.acquire(True, _BEGIN_S):
-                os.close(fd)
+            has_begun = self._answered.acquire(True, _BEGIN_S)
         except RuntimeError:
+            has_begun = True
+        if has_begun:
+            # One that is late may still want it.
             os.close(fd)
-        if not self._is_apart:
+        if not (has_begun and self._is_apart):
             self.close()
             raise OSError(errno.ENOTSUP, "no thread with descriptors of its own")
 
@@ -85,7 +92,7 @@ class Spawner:
     def spawn(
         self,
         path: bytes,
-        argv: list[bytes] | tuple[bytes, ...],
+        argv: Argv,
         environ: Mapping[bytes, bytes],
         fds: Sequence[int],
     ) -> int | None:
@@ -100,20 +107,27 @@ class Spawner:
             self._channel.send(b"\0", [fds[place] for place in places])
         except OSError:
             return None
+        try:
+            answer = self._wait()
+        except BaseException:
+            # What is answered later is nobody's.
+            self.close()
+            raise
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    def _wait(self) -> int | OSError | None:
         for _ in range(2):
             self._answered.acquire(True, _ANSWER_S)
             if self._answers:
-                answer = self._answers.pop()
-                if isinstance(answer, OSError):
-                    raise answer
-                return answer
+                return self._answers.pop()
             try:
                 self._requests.pop()
             except IndexError:
                 continue  # It is being done.
             self.close()
             return None
-        self.close()
         raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
 
     def close(self) -> None:
@@ -196,5 +210,4 @@ def _start(request: Request, fds: list[int]) -> int | OSError | None:
     except Exception:
         return None  # Whoever asked meets the same, and knows what to make of it.
     finally:
-        for fd in fds:
-            os.close(fd)
+        close(fds)

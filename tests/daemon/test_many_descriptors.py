@@ -102,6 +102,10 @@ def test_services_have_what_they_would_have_without(many: Many, hosting: Daemon)
     status = Path(f"/proc/{pid}/status").read_text()
     assert f"PPid:\t{hosting.pid}\n" in status
     assert "SigBlk:\t0000000000000000\n" in status
+    # This one is executed without sh.
+    many.make("merged", run="exec 2>&1\nexec sleep 1000", log="exec cat >>lines")
+    merged = many.up("merged")
+    assert os.readlink(f"/proc/{merged}/fd/1") == os.readlink(f"/proc/{merged}/fd/2") != pipe
     soft = run("sh", "-c", "ulimit -Sn").stdout.decode().strip()
     eventually(lambda: many.lines("0")[:2] == ["started", soft])
 
@@ -111,16 +115,16 @@ def test_what_has_left_is_held_by_nobody(many: Many, hosting: Daemon) -> None:
     restart_all(many)
     gone = (many.folder / name).rename(many.folder.parent / "gone")
     logger = int.from_bytes((gone / "log/supervise/status").read_bytes()[12:16], "little")
-    # The logger is not told to end: it does when its pipe has no writer any more.
-    assert run("svc", "-x", gone / "log").returncode == 0
-    assert run("svc", "-dx", gone).returncode == 0
-    eventually(lambda: not alive(logger), "the logger sees its end", 20)
+    for folder in (gone, gone / "log"):
+        assert run("svc", "-dx", folder).returncode == 0
+    eventually(lambda: not alive(logger))
     for folder in (gone, gone / "log"):
         eventually(lambda folder=folder: not is_hosted(folder))
         eventually(lambda folder=folder: not locked(folder / "supervise/lock"))
 
 
 def test_a_stop_is_in_order(many: Many, hosting: Daemon) -> None:
+    """A logger is not told to end: it does when its pipe has no writer any more."""
     restart_all(many)
     loggers = [many.pid(name + "/log") for name in PAIRS]
     assert hosting.stop() == 0

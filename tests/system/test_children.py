@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.processes import eventually
 from support.services import script
 
-from svpy.system import changes, descriptors, folders, oomscore
+from svpy.system import changes, children, descriptors, folders, oomscore
 from svpy.system.children import Starter, reap
 
 
@@ -51,17 +52,22 @@ class Start:
     def close(self) -> None:
         os.close(self._home)
         os.close(self._there)
+        if self._starter._spawner is not None:
+            self._starter._spawner.close()
+            eventually(lambda: len(os.listdir("/proc/self/task")) == 1)
 
 
 OURS = resource.getrlimit(resource.RLIMIT_NOFILE)
 """Before any test could have lowered it."""
 
 
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+@pytest.fixture(params=[children.MANY_FDS, 0], ids=["few descriptors", "many descriptors"])
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Start]:
     monkeypatch.chdir("/")
+    monkeypatch.setattr(children, "MANY_FDS", request.param)
     starting = Start(tmp_path)
     yield starting
+    assert (starting._starter._spawner is None) == (request.param > 0)
     starting.close()
 
 
@@ -78,6 +84,7 @@ def test_the_soft_limit_is_the_childs_and_ours_stays(start: Start) -> None:
 
 def test_descriptors_that_are_not_below_the_childs_soft_limit(start: Start, tmp_path: Path) -> None:
     """glibc refuses to move such: it looks at the limit of who starts."""
+    start.said("")
     script(tmp_path / "run", "cat; ls /proc/self/fd")
     before = sorted(os.listdir("/proc/self/fd"))
     fds = [*os.pipe(), *os.pipe()]

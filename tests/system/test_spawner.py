@@ -1,4 +1,4 @@
-"""A thread with few descriptors that starts programs: what they get, what it holds, and where it can't be had."""
+"""A thread with few descriptors that starts programs: what they get, what it holds, where there is none."""
 
 from __future__ import annotations
 
