@@ -14,7 +14,8 @@ Rules of this module:
 - every other entry of an answer was in the environment, but for SHLVL: a shell that adds what nobody can know
   beforehand, or complains, is not understood, and what it runs is run by it;
 - a word without a slash is looked for along PATH and nowhere else. A shell that executes one although PATH
-  leads nowhere has commands of its own, as a busybox may have (FEATURE_SH_STANDALONE): it gives no answer.
+  leads nowhere has commands of its own (posh its builtins, a busybox with FEATURE_SH_STANDALONE its applets):
+  it gives no answer.
 """
 
 TYPE_CHECKING = False
@@ -28,10 +29,10 @@ _OF_ITS_OWN = (b"SHLVL=",)
 
 _PROGRAM = b"exec /bin/cat /proc/self/environ"
 _UNLESS_IT_HAS_ITS_OWN = b"""\
-(PATH=/proc/0; exec cat /dev/null) 2>/dev/null && exit || test "$?" -eq 127
+(PATH=/proc/0; exec echo) >/dev/null 2>&1 && exit || test "$?" -eq 127
 """
-"""With -e. That shell's fork costs less than to start one more; what it says when it finds nothing is in
-words of its own, the exit code is POSIX's."""
+"""With -e. Of `echo` every shell has a builtin, and a busybox an applet. That shell's fork costs less than to
+start one more; what it says when it finds nothing is in words of its own, the exit code is POSIX's."""
 _HERE = b"/proc/self/cwd"
 """A name that each process has for its folder."""
 
