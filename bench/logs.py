@@ -11,6 +11,7 @@ import tempfile
 import termios
 import time
 from pathlib import Path
+from types import TracebackType
 
 from common import processor_s
 from hosts import EVENT_LIMIT_S, LINE, OURS, RUNIT, S6, C, Installed, Unfit
@@ -81,20 +82,33 @@ def megabytes_per_s(command: str, installed: Installed, host: str, lines: Path, 
     return lines.stat().st_size / 1e6 / took_s
 
 
-def work_for_a_line_us(command: str, installed: Installed, host: str, lines: int, scratch: Path) -> float:
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        (Path(folder) / "main").mkdir()
-        words, env = shlex.split(command), installed.outside(host)
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, env=env, cwd=folder)
-        assert process.stdin is not None
-        fd = process.stdin.fileno()
-        trickle(fd, lines // 10)
-        before_s = processor_s(process.pid)
-        trickle(fd, lines)
-        took_s = processor_s(process.pid) - before_s
-        process.stdin.close()
-        process.wait()
-    return took_s / lines * 1e6
+class Trickler:
+    """A logger that is fed line by line for as long as the block lasts."""
+
+    def __init__(self, command: str, installed: Installed, host: str, scratch: Path) -> None:
+        self._folder = tempfile.TemporaryDirectory(dir=scratch)
+        (Path(self._folder.name) / "main").mkdir()
+        self._process = subprocess.Popen(
+            shlex.split(command), stdin=subprocess.PIPE, env=installed.outside(host), cwd=self._folder.name
+        )
+
+    def __enter__(self) -> Trickler:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def work_us(self, lines: int) -> float:
+        """For one of so many lines."""
+        assert self._process.stdin is not None
+        before_s = processor_s(self._process.pid)
+        trickle(self._process.stdin.fileno(), lines)
+        return (processor_s(self._process.pid) - before_s) / lines * 1e6
 
 
 def trickle(fd: int, lines: int) -> None:
