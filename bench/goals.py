@@ -63,7 +63,8 @@ def starting(pairs: int) -> str:
 
 NEW, SIGNAL, TOLD = "new folder, ms", "letter to signal, ms", "svc -t, ms"
 CRASH, LATENCY = "crash, ms", "line to file, ms"
-HOSTED_LINE, REST, SCAN = "work for a line, hosted, µs", "work at rest, ms/s", "work of a scan, ms"
+HOSTED_LINE, HOSTED_TIMES = "work for a line, hosted, µs", "work for a line, hosted, to Python's"
+REST, SCAN = "work at rest, ms/s", "work of a scan, ms"
 PROCESSES, WITH_TRIO, DESCRIPTORS = "processes", "processes with trio", "descriptors for a pair"
 SVC_ALL, SVSTAT_ALL = "svc to all, ms", "svstat of all, ms"
 RESTART, RESTARTED_KB, RESTARTED_FDS = "work of a restart, ms", "RSS more, KB", "descriptors more"
@@ -120,9 +121,7 @@ def goals(few: int, many: int, most: int, restarts: int) -> list[Goal]:
         Goal("multilog t '-*' '+* delivery *', to C's", 4, "times", to_c(speed(SELECTED)), True),
         Goal("multilog t, two folders, a status file, to C's", 1, "times", to_c(speed(TWO)), True),
         Goal("work for a single line, to Python's", 1.5, "times", lambda f: f.ratio(LINE_ALONE, (PYTHON,))),
-        Goal(
-            "the same in a host", 1.5, "times", lambda f: f.median(HOSTED_LINE) / f.median(LINE_ALONE, PYTHON)
-        ),
+        Goal("the same in a host", 1.5, "times", of(HOSTED_TIMES)),
         Goal("line written to log file", 2, "ms", of(LATENCY)),
         Goal("svc -t to the signal", 2, "ms", of(SIGNAL)),
         Goal("crash to executing again", 5, "ms", of(CRASH)),
