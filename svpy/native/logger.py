@@ -123,7 +123,7 @@ class Logger:
         answer, self.answer = self.answer, None
         while True:
             self.has_heard = False
-            if self.is_to_die:
+            if self.ends_by and self.is_to_die:
                 return self.ends_by
             if self.is_stopped:
                 if self._host.rests(self, STOPPED, answer):

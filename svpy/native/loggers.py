@@ -29,6 +29,7 @@ from svpy.native.logger import AT_WORK, FOR_CHILD, FOR_INPUT, FOR_MOMENT, READ, 
 from svpy.native.processors import Files, Processors
 from svpy.native.turns import Turns
 from svpy.system import title
+from svpy.system.descriptors import waiting_bytes
 from svpy.system.logfiles import PAUSE_S
 from svpy.system.passing import Channel
 from svpy.system.tell import because, say
@@ -95,7 +96,7 @@ class Loggers:
         self._main = get_ident()
         self._turns = Turns(self._wait, self._wake)
         self._processors = Processors()
-        self._armed = object()
+        self._armed = 0
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._handlers: dict[int, Callable[[], None]] = {
@@ -179,8 +180,10 @@ class Loggers:
                 if logger is None or logger.rest != FOR_INPUT:
                     break
                 logger.rest = AT_WORK
-            # Otherwise it may have been read meanwhile, or the number be another pipe's.
-            logger.answer = READ if self._armed is armed or is_readable(fd) else None
+            # Otherwise it may have been read meanwhile, or the number be another pipe's. That something is in
+            # it is known for less than whether it can be read, which says of an end, too.
+            is_there = self._armed == armed or waiting_bytes(fd) or is_readable(fd)
+            logger.answer = READ if is_there else None
             return logger.go
         return None
 
@@ -192,13 +195,13 @@ class Loggers:
                 # It is to be reaped whoever waits for it; and it may have ended already.
                 self._children[child.pid] = logger
                 look_again = True
-            if logger.is_to_die or (logger.has_heard and rest in (FOR_INPUT, STOPPED)):
+            if (logger.ends_by and logger.is_to_die) or (logger.has_heard and rest in (FOR_INPUT, STOPPED)):
                 rests = False
             else:
                 rests = True
                 logger.rest = rest
                 if rest == FOR_INPUT:
-                    self._armed = object()
+                    self._armed += 1
                     self._epoll.modify(logger.fd, _INPUT_ONCE)
                 elif rest == STOPPED:
                     logger.answer = answer
