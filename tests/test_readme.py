@@ -21,6 +21,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         "daemon/test_natives.py::test_loggers_share_one_process_that_looks_like_a_logger",
         "daemon/test_natives.py::test_with_the_option_everything_is_executed",
     ),
+    "a `run` that only executes a program (`exec tinydns`)": ("oracle/test_without_sh.py::*",),
     "a change in /service": (
         "oracle/test_svscan.py::*differs-a-change-is-seen-at-once]",
         "daemon/test_svscan.py::test_what_nobody_tells_of_is_found_in_five_seconds",
