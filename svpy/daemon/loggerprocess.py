@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
+
+import trio
 
 from svpy.core import nativewire
 from svpy.core.handover import State, memory
@@ -24,7 +27,10 @@ REPORTS_AT_ONCE = 256
 READS_WITHIN_S = 0.5
 """How long a process that has not read all it was told is waited for, until it is found not to read."""
 
-_NOT_HANDED_OVER = ("channel", "ended", "is_late", "key", "loggers", "pipes")
+LOOK_S = 0.01
+"""For so long one that was not stopped is taken not to be."""
+
+_NOT_HANDED_OVER = ("_looked_mono_s", "channel", "ended", "is_late", "key", "loggers", "pipes")
 
 
 class LoggerProcess:
@@ -38,6 +44,7 @@ class LoggerProcess:
     not read what it was told."""
 
     __slots__ = (
+        "_looked_mono_s",
         "channel",
         "ended",
         "held",
@@ -63,6 +70,7 @@ class LoggerProcess:
         self.loggers: dict[int, Hosted] = {}
         self.pipes: dict[int, int] = {}
         self.ended: dict[int, int] = {}
+        self._looked_mono_s = -math.inf
 
     def state(self) -> State:
         """What is handed over of it."""
@@ -96,6 +104,16 @@ class LoggerProcess:
         elif self.orders_fd >= 0:
             order = nativewire.record(name, number)
             self._when_it_reads(self.orders_fd, lambda: os.write(self.orders_fd, order))
+
+    def is_stopped(self) -> bool:
+        """Whether somebody has stopped it, as it was a moment ago: five hundred may be added in one."""
+        mono_s = trio.current_time()
+        if mono_s < self._looked_mono_s + LOOK_S:
+            return False
+        if processes.is_stopped(self.pid):
+            return True
+        self._looked_mono_s = mono_s
+        return False
 
     def send_message(self, message: bytes, fds: tuple[int, ...] = ()) -> None:
         """It must still take messages. Raises OSError (EAGAIN: it does not read)."""

@@ -141,7 +141,7 @@ class Natives:
         return [
             process
             for process in self._open.get(key, [])
-            if natives.takes(process.loggers, name, self._most) and not processes.is_stopped(process.pid)
+            if natives.takes(process.loggers, name, self._most) and not process.is_stopped()
         ]
 
     def _add(self, hosted: Hosted, run: Run, process: LoggerProcess, name: int, folder_fd: int) -> int:

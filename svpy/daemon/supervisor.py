@@ -69,6 +69,7 @@ class Supervisor:
         self._ends = Readable()
         self._by_pidfd: dict[int, Hosted] = {}
         self.boot = processes.boot()
+        self._births = processes.Births()
         self._wakes: list[tuple[float, int, Hosted]] = []
         self._wake_order = itertools.count()
         self._wake_sooner = trio.Event()
@@ -140,8 +141,6 @@ class Supervisor:
         except Refused:
             self.release(hosted)
             raise
-        if left_behind is None:
-            self._record(hosted, 0, 0, b"")
         if not hosted.has_files:
             self.warn(because(b"unable to let svc control " + hosted.name, OSError(errno.EROFS, "supervise")))
         hosted.left = left
@@ -154,6 +153,9 @@ class Supervisor:
             # It ended while there was nobody to see it.
             self.tell(hosted, machine.Exited(now(), None, self._is_essential(hosted)))
         self.tell(hosted, machine.Woke(now()))
+        if hosted.record is None or hosted.record.boot != self.boot:
+            # What is down, and how, is not to be found out again by the one after us.
+            self._record(hosted, 0, 0, b"")
 
     def give_back(self, hosted: Hosted) -> None:
         """Supervise it no longer. It must not run, and nobody is told."""
@@ -284,17 +286,18 @@ class Supervisor:
                 script = earlier
         if spawn.only_if_there and not _may_exist(script, hosted.folder_fd):
             return machine.NothingToRun(now())
-        # Should we be killed before it is known which process it is.
-        self._record(hosted, 0, processes.ticks_now() if self.boot else 0, script)
         known = self.natives.plan(hosted, script)
+        since_ticks = processes.ticks_now() if self.boot else 0
         pid = self.natives.start(hosted, known) if isinstance(known, Run) else 0
         try:
             if not pid:
+                # Should we be killed before it is known which process it is.
+                self._record(hosted, 0, since_ticks, script)
                 pid = self._execute(hosted, script, known if isinstance(known, Program) else None)
                 self._by_pid[pid] = hosted
-                self._record_process(hosted, pid, script)
+                self._record_process(hosted, pid, script, since_ticks)
             elif hosted.native is None:
-                self._record_process(hosted, pid, script, ALONE)
+                self._record_process(hosted, pid, script, since_ticks, ALONE)
         except OSError as error:
             self._record(hosted, 0, 0, b"")
             number = error.errno or errno.EINVAL
@@ -309,10 +312,10 @@ class Supervisor:
         )
 
     def _record_process(
-        self, hosted: Hosted, pid: int, script: bytes, held: tuple[int, int] | None = None
+        self, hosted: Hosted, pid: int, script: bytes, since_ticks: int, held: tuple[int, int] | None = None
     ) -> None:
         try:
-            start_ticks = processes.look(pid).start_ticks
+            start_ticks = self._births.start_ticks(pid, since_ticks)
         except OSError:
             # Without it the pid is worth nothing. That something was started is recorded.
             return

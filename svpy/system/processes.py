@@ -54,6 +54,26 @@ def ticks_now() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * TICKS_PER_S // 1_000_000_000
 
 
+class Births:
+    """When processes were started that are known to have been just now. /proc/PID/stat is asked only where
+    the clock leaves a choice, and until the two have agreed: of a process that is becoming another program
+    at that moment it takes a tenth of all that a start does in this one."""
+
+    __slots__ = ("_agree",)
+
+    def __init__(self) -> None:
+        self._agree = False
+
+    def start_ticks(self, pid: int, since_ticks: int) -> int:
+        """Of a process that was not there at `since_ticks`. Raises OSError, as `look`."""
+        until_ticks = ticks_now()
+        if self._agree and since_ticks == until_ticks:
+            return since_ticks
+        found = look(pid).start_ticks
+        self._agree = since_ticks <= found <= until_ticks
+        return found
+
+
 def seconds_since(ticks: int) -> float:
     """How long ago that was; not more than it was, although ticks are cut off."""
     return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (ticks + 1) / TICKS_PER_S)

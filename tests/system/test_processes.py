@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
@@ -37,3 +38,39 @@ def test_a_process_that_opens_many_descriptors_is_not_searched_through(
     finally:
         for fd in fds:
             os.close(fd)
+
+
+def test_when_a_child_began_is_what_proc_says() -> None:
+    births = processes.Births()
+    for _ in range(40):
+        since_ticks = processes.ticks_now()
+        child = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
+        assert births.start_ticks(child.pid, since_ticks) == processes.look(child.pid).start_ticks
+        child.communicate()
+
+
+def test_a_clock_that_proc_does_not_agree_with_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be another kernel's idea of either."""
+    own = processes.look(os.getpid()).start_ticks
+    births = processes.Births()
+    for now_ticks, is_looked_up in (
+        (own - 5, True),
+        (own - 5, True),
+        (own, True),
+        (own, False),
+        (own + 3, True),
+    ):
+        monkeypatch.setattr(processes, "ticks_now", lambda now_ticks=now_ticks: now_ticks)
+        looked: list[int] = []
+        monkeypatch.setattr(
+            processes, "look", lambda pid, looked=looked: looked.append(pid) or processes.Seen(1, own)
+        )
+        assert births.start_ticks(os.getpid(), min(now_ticks, own)) == own
+        assert bool(looked) == is_looked_up
+
+
+def test_a_process_that_took_a_while_to_start_is_looked_up() -> None:
+    births = processes.Births()
+    births.start_ticks(os.getpid(), processes.look(os.getpid()).start_ticks)
+    assert births._agree
+    assert births.start_ticks(os.getpid(), 0) == processes.look(os.getpid()).start_ticks
