@@ -130,6 +130,9 @@ class Natives:
             process = self._new(run, hosted)
             try:
                 return self._add(hosted, run, process, name, folder_fd)
+            except ConnectionError as error:
+                self._close(process)
+                raise NotReady from error
             except OSError:
                 self._close(process)
                 raise

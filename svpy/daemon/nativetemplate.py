@@ -44,7 +44,7 @@ class NoTemplate(OSError):
 
 
 class NotReady(Exception):
-    """It is just beginning."""
+    """What is needed is just beginning, or has ended at once: why, its exit code will tell."""
 
 
 class Template:
