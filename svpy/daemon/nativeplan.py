@@ -101,15 +101,14 @@ def _may_be_native(hosted: Hosted) -> bool:
 
 
 def _program(literal: Literal, environ: list[bytes], path: bytes) -> Program | None:
+    """Only of what lies in a folder of PATH itself. Anything else may be on a disk that does not answer, and
+    whoever executes it is held up by that: better sh than us."""
     word = literal.words[0]
-    # With a `/` it is looked for in the service's folder, which this process is not in.
-    found = word if b"/" in word else _file(word, path)
-    return None if found is None else Program(found, literal.words, environ, literal.merges_stderr)
-
-
-def _file(word: bytes, path: bytes) -> bytes | None:
-    found = execplan.program(word, path) if word else None
-    return None if found is None else found[0]
+    folder, slash, name = word.rpartition(b"/")
+    if not name or (slash and folder not in path.split(b":")):
+        return None
+    found = execplan.program(word, path, follow_symlinks=False)
+    return None if found is None else Program(found[0], literal.words, environ, literal.merges_stderr)
 
 
 def _own(

@@ -234,15 +234,17 @@ def leads_to(script: tuple[int, int], word: bytes, path: bytes) -> bool:
     return found is not None and found[1] == script
 
 
-def program(word: bytes, path: bytes) -> tuple[bytes, tuple[int, int]] | None:
-    """The file that an exec of `word` along `path` would run, with its device and inode; None if none does
-    for certain."""
+def program(word: bytes, path: bytes, follow_symlinks: bool = True) -> tuple[bytes, tuple[int, int]] | None:
+    """The file that an exec of `word` along `path` would run, with its device and inode; None if there is
+    none for certain, or not without following a link."""
     for candidate in candidates(word, path):
         try:
-            found = os.stat(candidate)
+            found = os.stat(candidate, follow_symlinks=follow_symlinks)
         except OSError as error:
             if error.errno in PASSED_OVER:
                 continue
+            return None
+        if stat.S_ISLNK(found.st_mode):
             return None
         if stat.S_ISREG(found.st_mode) and os.access(candidate, os.X_OK, effective_ids=True):
             return candidate, (found.st_dev, found.st_ino)

@@ -25,7 +25,7 @@ from support.natives import (
     template,
     wchars,
 )
-from support.processes import PATH, eventually, run
+from support.processes import PATH, environment, eventually, run
 from support.services import Daemon, alive, descriptors, hold, script, stopped
 
 from svpy.core import nativewire, record
@@ -480,6 +480,29 @@ def test_a_disk_that_does_not_answer_holds_up_nobody(natives: Natives) -> None:
             eventually(lambda: not alive(pid))
     for name in names:
         nothing_is_lost((natives.folder / name).parent)
+
+
+@pytest.mark.parametrize("word", ["{disk}/prog", "prog"], ids=["by its path", "through a link"])
+def test_a_program_on_a_disk_that_does_not_answer_holds_up_its_service_only(
+    natives: Natives, word: str
+) -> None:
+    natives.make("b")
+    with dead_disk(natives.folder.with_name("disk")) as disk:
+        (natives.bin / "prog").symlink_to(disk.folder / "prog")
+        disk.silent("lookup", "getattr", "open", "read")
+        natives.make("a", run=f"exec {word.format(disk=disk.folder)} 1000")
+        with Daemon(
+            natives.bin / "svscan", natives.folder, env=environment(PATH=f"{natives.bin}:{PATH}")
+        ) as daemon:
+            disk.line(b"held")
+            pid, other = natives.up("a"), natives.up("b")
+            assert comm(pid) == "run"
+            natives.svc("-t", "b")
+            natives.up("b", since=other)
+            natives.svc("-k", "a")
+            disk.silent()
+            eventually(lambda: natives.pid("a") != pid)
+            assert daemon.stop() == 0
 
 
 def test_one_that_does_not_end_in_time_is_killed_alone(natives: Natives) -> None:
