@@ -18,6 +18,10 @@ from svpy.system import changes, children, descriptors, folders, oomscore
 from svpy.system.children import Starter, reap
 
 
+def threads() -> list[str]:
+    return os.listdir("/proc/self/task")
+
+
 class Start:
     """Starts `run` in a folder of its own; `said` is what it wrote to its stdout."""
 
@@ -25,6 +29,7 @@ class Start:
         self, folder: Path, nofile_soft: int = 100, oom_score_adj: tuple[int, int] | None = None
     ) -> None:
         self.folder = folder
+        self._threads = threads()
         self._home = folders.open_folder(b"/")
         self._there = folders.open_folder(bytes(folder))
         self._starter = Starter(
@@ -54,7 +59,7 @@ class Start:
         os.close(self._there)
         if self._starter._spawner is not None:
             self._starter._spawner.close()
-            eventually(lambda: len(os.listdir("/proc/self/task")) == 1)
+            eventually(lambda: threads() == self._threads)
 
 
 OURS = resource.getrlimit(resource.RLIMIT_NOFILE)
