@@ -121,7 +121,6 @@ def goals(few: int, many: int, most: int, restarts: int) -> list[Goal]:
         Goal("multilog t '-*' '+* delivery *', to C's", 4, "times", to_c(speed(SELECTED)), True),
         Goal("multilog t, two folders, a status file, to C's", 1, "times", to_c(speed(TWO)), True),
         Goal("work for a single line, to Python's", 1.5, "times", lambda f: f.ratio(LINE_ALONE, (PYTHON,))),
-        Goal("the same in a host", 1.5, "times", of(HOSTED_TIMES)),
         Goal("line written to log file", 2, "ms", of(LATENCY)),
         Goal("svc -t to the signal", 2, "ms", of(SIGNAL)),
         Goal("crash to executing again", 5, "ms", of(CRASH)),
