@@ -7,8 +7,8 @@ Rules of this module:
 - what is wrong with it, a bug too, ends it alone: its message, its exit code.
 """
 
+import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
 import os
-from _signal import SIGKILL  # type: ignore[import-not-found] # see system/entry.py
 
 from svpy.core.errors import FAILED, Die
 from svpy.core.logfolder import FATAL
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 AT_WORK, FOR_INPUT, FOR_MOMENT, FOR_CHILD, STOPPED = range(5)
 """Where a logger is: in a thread or on its way there, or at rest until something."""
+
+STOPS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 
 READ = object()
 """An answer that has to be read yet."""
@@ -97,7 +99,22 @@ class Logger:
 
     @property
     def is_to_die(self) -> bool:
-        return bool(self.ends_by) and (not self.is_stopped or self.ends_by == SIGKILL)
+        return bool(self.ends_by) and (not self.is_stopped or self.ends_by == signal.SIGKILL)
+
+    def hear(self, number: int) -> None:
+        """What a signal asks of it. That it has heard one comes last: it may be just about to forget that,
+        and to look at all it was asked for."""
+        if number in STOPS:
+            self.is_stopped = True
+        elif number == signal.SIGCONT:
+            self.is_stopped = False
+        elif number == signal.SIGTERM:
+            self.leave = True
+        elif number == signal.SIGALRM:
+            self.rotate = True
+        elif not self.ends_by or number == signal.SIGKILL:
+            self.ends_by = number
+        self.has_heard = True
 
     def go(self) -> None:
         """Go on with what was waited for, until it rests again or has ended."""

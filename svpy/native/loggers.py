@@ -25,7 +25,17 @@ from _thread import allocate_lock, get_ident
 from svpy.core import nativewire
 from svpy.core.errors import FAILED
 from svpy.core.logfolder import FATAL
-from svpy.native.logger import AT_WORK, FOR_CHILD, FOR_INPUT, FOR_MOMENT, READ, STOPPED, Logger, Shared
+from svpy.native.logger import (
+    AT_WORK,
+    FOR_CHILD,
+    FOR_INPUT,
+    FOR_MOMENT,
+    READ,
+    STOPPED,
+    STOPS,
+    Logger,
+    Shared,
+)
 from svpy.native.processors import Files, Processors
 from svpy.native.turns import Turns
 from svpy.system import title
@@ -42,7 +52,6 @@ if TYPE_CHECKING:
     from svpy.system.logfiles import Child, LogFiles
 
 _HEARD = (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD)
-_STOPS = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _PASSED_OVER = {signal.SIGCHLD, signal.SIGWINCH, signal.SIGURG, signal.SIGPIPE, signal.SIGXFSZ}
 """What does nothing by default, and what CPython ignores."""
 
@@ -220,23 +229,13 @@ class Loggers:
         """What a signal of this number does to a multilog. With the lock."""
         if number in _PASSED_OVER or not 0 < number < signal.NSIG:
             return
-        logger.has_heard = True
-        if number in _STOPS:
-            logger.is_stopped = True
+        logger.hear(number)
+        if number in STOPS:
             if logger.rest == FOR_INPUT:
                 logger.rest, logger.answer = STOPPED, None
-            return
-        if number == signal.SIGCONT:
-            logger.is_stopped = False
-            if logger.rest == STOPPED:
-                self._revive(logger, logger.answer)
-        elif number == signal.SIGTERM:
-            logger.leave = True
-        elif number == signal.SIGALRM:
-            logger.rotate = True
-        elif not logger.ends_by or number == signal.SIGKILL:
-            logger.ends_by = number
-        if logger.rest == FOR_INPUT or (logger.rest != AT_WORK and logger.is_to_die):
+        elif number == signal.SIGCONT and logger.rest == STOPPED:
+            self._revive(logger, logger.answer)
+        elif logger.rest == FOR_INPUT or (logger.rest != AT_WORK and logger.is_to_die):
             self._revive(logger, None)
 
     def _take_message(self) -> None:
