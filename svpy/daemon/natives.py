@@ -8,7 +8,8 @@ Rules of this module:
   read holds up anything for longer than a moment;
 - what a process is told and what it reports stands in core/nativewire.py. A logger with a process of its own
   is to svscan as any that was executed;
-- before a logger is given to a process, its record says so: whoever comes after us finds it there or nowhere;
+- before a logger is given to a process, or one with a process of its own begins, its record says so: whoever
+  comes after us finds it there or nowhere;
 - a process that is not ours any more to give loggers to is kept as daemon/nativesleft.py says;
 - a process without loggers is let go at once.
 """
@@ -25,6 +26,7 @@ from svpy.core import natives, nativewire
 from svpy.core.errors import error_text
 from svpy.core.handover import WITH_NATIVES, State
 from svpy.core.natives import Doubts, Key, Program, Run
+from svpy.core.record import ALONE
 from svpy.daemon.hosted import Hosted
 from svpy.daemon.loggerprocess import Ears, Ends, LoggerProcess
 from svpy.daemon.nativeplan import NotKnown, Planner
@@ -108,6 +110,7 @@ class Natives:
         try:
             forked = self._templates.ask(run.wanted, [hosted.stdin_fd, hosted.folder_fd, hears_fd])
             self._children[forked.pid] = hosted
+            self._record(hosted, LoggerProcess(forked.pid, _start_ticks(forked.pid), ALONE))
             descriptors.write_now(go_fd, b"\n")
         finally:
             os.close(hears_fd)

@@ -28,7 +28,7 @@ from svpy.core import service as machine
 from svpy.core.control import END
 from svpy.core.handover import State
 from svpy.core.natives import Program, Run
-from svpy.core.record import ALONE, NO_PIPE, Record
+from svpy.core.record import NO_PIPE, Record
 from svpy.core.status import encode_state
 from svpy.daemon import adoption
 from svpy.daemon.hosted import Hosted, Place, Refused
@@ -296,8 +296,6 @@ class Supervisor:
                 pid = self._execute(hosted, script, known if isinstance(known, Program) else None)
                 self._by_pid[pid] = hosted
                 self._record_process(hosted, pid, script, since_ticks)
-            elif hosted.native is None:
-                self._record_process(hosted, pid, script, since_ticks, ALONE)
         except OSError as error:
             self._record(hosted, 0, 0, b"")
             number = error.errno or errno.EINVAL
@@ -311,15 +309,13 @@ class Supervisor:
             has_notify=script != machine.STOP and folders.is_program(machine.NOTIFY, hosted.folder_fd),
         )
 
-    def _record_process(
-        self, hosted: Hosted, pid: int, script: bytes, since_ticks: int, held: tuple[int, int] | None = None
-    ) -> None:
+    def _record_process(self, hosted: Hosted, pid: int, script: bytes, since_ticks: int) -> None:
         try:
             start_ticks = self._births.start_ticks(pid, since_ticks)
         except OSError:
             # Without it the pid is worth nothing. That something was started is recorded.
             return
-        self._record(hosted, pid, start_ticks, script, held)
+        self._record(hosted, pid, start_ticks, script)
 
     def _record_native(self, hosted: Hosted, process: LoggerProcess) -> None:
         if process.start_ticks:

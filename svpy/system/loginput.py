@@ -29,7 +29,8 @@ READ_BYTES = 65536
 """What a pipe holds."""
 
 _HEARD = (signal.SIGTERM, signal.SIGALRM)
-_STACK_BYTES = 1 << 16
+_STACK_BYTES = 1 << 18
+"""Not less than 128 KiB: glibc refuses that on ARM and POWER. What is not used takes no memory."""
 
 
 class Input:

@@ -17,7 +17,8 @@ Rules of this module:
 - an object that closes its descriptor when it is collected may be collected in either thread, and a number is
   one thing here and another there: nothing is left to the collector;
 - nothing here may end the process or hold it up: what cannot be done is told as that, and is done without
-  us. What was asked for and not begun in time is taken back, so that nothing is started twice.
+  us. What was asked for and not begun in time is taken back, so that nothing is started twice; and what was
+  begun is waited for, which is not longer than it would have taken without us.
 
 What belongs to one thread is no longer the caller's: a program that asked for PR_SET_PDEATHSIG gets that
 signal when this thread ends, as it does in execve of the process; and renice(1) and taskset(1) by the pid
@@ -27,7 +28,7 @@ change the process' first thread alone. fork leaves the thread behind: no child 
 import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
 import errno
 import os
-from _thread import allocate_lock, stack_size, start_new_thread
+from _thread import allocate_lock, get_native_id, stack_size, start_new_thread
 from collections.abc import Mapping, Sequence
 
 from svpy.system.descriptors import hold_place
@@ -56,13 +57,14 @@ def spawn(path: bytes, argv: Argv, environ: Mapping[bytes, bytes], moves: list[M
 class Spawner:
     """One such thread. To be made while nothing is inheritable but what every program is to get."""
 
-    __slots__ = ("_answered", "_answers", "_channel", "_is_apart", "_requests")
+    __slots__ = ("_answered", "_answers", "_channel", "_is_apart", "_requests", "_thread")
 
     def __init__(self) -> None:
         """Raises OSError: there can be none."""
         self._requests: list[Request] = []
         self._answers: list[int | OSError | None] = []
         self._is_apart = False
+        self._thread = b""
         self._answered = allocate_lock()
         self._answered.acquire()
         self._channel, theirs = channels()
@@ -118,17 +120,18 @@ class Spawner:
         return answer
 
     def _wait(self) -> int | OSError | None:
-        for _ in range(2):
-            self._answered.acquire(True, _ANSWER_S)
+        while True:
+            has_news = self._answered.acquire(True, _ANSWER_S)
             if self._answers:
                 return self._answers.pop()
             try:
                 self._requests.pop()
             except IndexError:
-                continue  # It is being done.
+                # It is being done, and whoever were told of an error now would start it once more.
+                if not has_news and os.path.lexists(self._thread):
+                    continue
             self.close()
             return None
-        raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
 
     def close(self) -> None:
         """Let the thread end. What is asked for from now on is not done here."""
@@ -137,6 +140,7 @@ class Spawner:
     def _live(self, fd: int) -> None:
         channel = None
         try:
+            self._thread = b"/proc/self/task/%d" % get_native_id()
             _go_apart(fd)
             channel = Channel(0)
             self._is_apart = True

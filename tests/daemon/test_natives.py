@@ -730,6 +730,35 @@ def test_deaths_of_svscan_change_no_pid_and_lose_no_line(natives: Natives) -> No
         nothing_is_lost((natives.folder / name).parent)
 
 
+def test_one_alone_is_found_again_whenever_its_svscan_dies(natives: Natives) -> None:
+    """Killed when the logger has just been let go."""
+    natives.install(
+        "svscan",
+        "import os\nimport svpy.system.descriptors as d\nreal = d.write_now\n"
+        "def write_now(fd, data):\n real(fd, data)\n"
+        " if os.path.exists(os.environ['NOW']): os.kill(os.getpid(), 9)\n"
+        "d.write_now = write_now",
+    )
+    (name,) = natives.pairs(1, run=counts(), log="exec pgrphack multilog ./main")
+    now = natives.folder.parent / "now"
+    with natives.svscan(env={**environment(), "NOW": str(now)}) as first:
+        before = natives.all_up([name])[0]
+        assert natives.how(name) == "native"
+        now.touch()
+        natives.svc("-t", name)
+        first.wait()
+        natives.install("svscan")
+        found = record.decode((natives.folder / name / "supervise/lock").read_bytes())
+        assert found is not None
+        assert (found.pid != before, found.held) == (True, record.ALONE)
+        with natives.svscan() as daemon:
+            taken([name, name.removesuffix("/log")], natives)
+            assert natives.pid(name) == found.pid
+            assert daemon.stop() == 0
+            assert b"lock" not in daemon.said + daemon.rest()
+    nothing_is_lost((natives.folder / name).parent)
+
+
 def test_one_that_was_adopted_takes_letters_and_restarts_elsewhere(natives: Natives) -> None:
     names = natives.pairs(3, run=counts())
     with natives.svscan() as first:

@@ -9,8 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from svpy.native import turns
+from svpy.system import loginput, spawner
 
 DEADLINE_S = 20
 SIGNALS = 2000
@@ -145,6 +149,12 @@ def test_a_file_is_read_to_its_end(how: str, tmp_path: Path, count: int) -> None
         reader.says(path.read_bytes() + b"end;left;")
     finally:
         reader.end()
+
+
+@pytest.mark.parametrize("module", [loginput, spawner, turns], ids=lambda module: module.__name__)
+def test_a_thread_has_the_stack_that_glibc_wants_elsewhere(module: Any) -> None:
+    """PTHREAD_STACK_MIN of aarch64 and powerpc: less is refused, and nobody here would see that."""
+    assert module._STACK_BYTES >= 131072
 
 
 def _processor_s(pid: int) -> float:

@@ -215,21 +215,48 @@ def test_what_is_not_begun_in_time_is_taken_back(given: int, monkeypatch: pytest
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_what_is_begun_and_never_answered_is_an_error(given: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not for ever, and nothing is started twice."""
+def test_what_is_begun_is_waited_for(given: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gave it up would start it twice."""
+    before = threads()
+    go_on = threading.Event()
+    start = spawner._start
+
+    def late(request: spawner.Request, fds: list[int]) -> int | OSError | None:
+        assert go_on.wait(60)
+        return start(request, fds)
+
+    monkeypatch.setattr(spawner, "_start", late)
+    monkeypatch.setattr(spawner, "_ANSWER_S", 0.01)
+    made = Spawner()
+    later = threading.Timer(0.3, go_on.set)
+    later.start()
+    pid = made.spawn(b"/bin/true", [b"true"], ENVIRON, (0, 1, 2))
+    assert pid is not None
+    assert os.waitpid(pid, 0) == (pid, 0)
+    later.join()
+    made.close()
+    eventually(lambda: threads() <= before)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_thread_that_ends_at_it_is_not_waited_for(
+    given: int, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
     before = threads()
     go_on = threading.Event()
 
-    def never(request: object, fds: list[int]) -> int | None:
-        assert go_on.wait(60)
-        return None
+    def ends(request: object, fds: list[int]) -> int | None:
+        assert not is_killed or go_on.wait(60)
+        raise SystemExit
 
-    monkeypatch.setattr(spawner, "_start", never)
+    monkeypatch.setattr(spawner, "_start", ends)
     monkeypatch.setattr(spawner, "_ANSWER_S", 0.01)
     made = Spawner()
-    with pytest.raises(TimeoutError):
-        made.spawn(b"/bin/true", [b"true"], ENVIRON, (0, 1, 2))
-    assert made.spawn(b"/bin/true", [b"true"], ENVIRON, (0, 1, 2)) is None
+    if is_killed:
+        # As the kernel would have it, which leaves a lock to nobody.
+        made._thread = b"/proc/self/task/0"
+    for _ in range(2):
+        assert made.spawn(b"/bin/true", [b"true"], ENVIRON, (0, 1, 2)) is None
     go_on.set()
     eventually(lambda: threads() <= before)
 
