@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import stat
+from _signal import SIGURG  # type: ignore[import-not-found] # see system/entry.py
 
 LINE_BYTES = 64
 """More than that is not read of a file that has one word to say."""
@@ -252,7 +253,8 @@ def version(path: str | bytes) -> tuple[int, int, int]:
 
 
 def read_program(name: bytes, folder_fd: int, most_bytes: int) -> bytes | None:
-    """All of an executable file, None if it is none, is longer, or cannot be read. It may be a link."""
+    """All of an executable file, None if it is none, is longer, or cannot be read, or if somebody is still
+    writing to it. It may be a link."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder_fd)
     except OSError:
@@ -260,7 +262,7 @@ def read_program(name: bytes, folder_fd: int, most_bytes: int) -> bytes | None:
     try:
         # Asked of the open file: what the name leads to may be another one by now.
         may_be_executed = os.access(b"/proc/self/fd/%d" % fd, os.X_OK, effective_ids=True)
-        if not may_be_executed or not stat.S_ISREG(os.fstat(fd).st_mode):
+        if not may_be_executed or not stat.S_ISREG(os.fstat(fd).st_mode) or _is_being_written(fd):
             return None
         text = os.read(fd, most_bytes + 1)
     except OSError:
@@ -268,6 +270,21 @@ def read_program(name: bytes, folder_fd: int, most_bytes: int) -> bytes | None:
     finally:
         os.close(fd)
     return text if len(text) <= most_bytes else None
+
+
+def _is_being_written(fd: int) -> bool:
+    """Whether somebody has that file open to write, which keeps exec from it (ETXTBSY): a lease is refused
+    then. Not where there are none, or none for us. One that was given lasts until `fd` is closed, and till
+    then a writer waits."""
+    try:
+        # Who waits is told to us by this signal, which does nothing. SIGIO, if nothing is said, kills.
+        fcntl.fcntl(fd, fcntl.F_SETSIG, SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def is_file(name: bytes, folder_fd: int, size_bytes: int) -> bool:

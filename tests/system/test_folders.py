@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.processes import run
 
 from svpy.system import folders
 
@@ -157,3 +159,49 @@ def test_names_are_bytes(tmp_path: Path) -> None:
     fd = folders.open_folder(bytes(tmp_path))
     assert [os.fsencode(name) for name, _ in folders.entries(fd)] == [b"\xff\xfe"]
     os.close(fd)
+
+
+def test_a_program_that_is_still_being_written_is_not_read(folder: tuple[Path, int]) -> None:
+    """exec refuses it (ETXTBSY), and half of it may be anything."""
+    path = folder[0] / "run"
+    with path.open("wb") as writer:
+        writer.write(b"exec rm -rf /")
+        writer.flush()
+        path.chmod(0o755)
+        assert folders.read_program(b"run", folder[1], 100) is None
+        writer.write(b"nowhere\n")
+    for _ in range(2):
+        assert folders.read_program(b"run", folder[1], 100) == b"exec rm -rf /nowhere\n"
+    with path.open("rb"):
+        assert folders.read_program(b"run", folder[1], 100) == b"exec rm -rf /nowhere\n"
+
+
+WRITES_MEANWHILE = """
+import os, sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from svpy.system import folders
+real, writers = os.read, []
+
+def read(fd, most_bytes):
+    with open("/proc/locks") as locks:
+        assert "LEASE" in locks.read()
+    writers.append(threading.Thread(target=lambda: os.close(os.open("run", os.O_WRONLY))))
+    writers[0].start()
+    while True:
+        with open("/proc/locks") as locks:
+            if "BREAKING" in locks.read():
+                return real(fd, most_bytes)
+
+os.read = read
+print(folders.read_program(b"run", os.open(".", os.O_PATH), 100))
+writers[0].join()
+"""
+
+
+def test_who_wants_to_write_to_a_program_that_is_read_waits_and_kills_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.write_text("exec true\n")
+    path.chmod(0o755)
+    root = Path(folders.__file__).parent.parent.parent
+    done = run(sys.executable, "-I", "-c", WRITES_MEANWHILE, root, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"b'exec true\\n'\n", b"")
