@@ -48,15 +48,16 @@ class Natives:
     """All that run natively, and what is needed for it.
 
     `children` is svscan's table of its children, `ends` what it hears of ends through. `commands` is the
-    folder of our own commands, None if nothing is to be begun natively. `record` notes who runs a logger,
-    before that is told to. `left` are the processes of a svscan before this one."""
+    folder of our own commands, None if nothing is to be begun natively. `record` notes which process runs a
+    logger (pid, start in ticks, `held` of core/record.py), before that is told to. `left` are the processes
+    of a svscan before this one."""
 
     def __init__(
         self,
         starter: Starter,
         children: dict[int, Any],
         ends: Readable,
-        record: Callable[[Hosted, LoggerProcess], None],
+        record: Callable[[Hosted, int, int, tuple[int, int]], None],
         warn: Callable[[bytes], None],
         commands: bytes | None = None,
     ) -> None:
@@ -110,7 +111,7 @@ class Natives:
         try:
             forked = self._templates.ask(run.wanted, [hosted.stdin_fd, hosted.folder_fd, hears_fd])
             self._children[forked.pid] = hosted
-            self._record(hosted, LoggerProcess(forked.pid, _start_ticks(forked.pid), ALONE))
+            self._record(hosted, forked.pid, _start_ticks(forked.pid), ALONE)
             descriptors.write_now(go_fd, b"\n")
         finally:
             os.close(hears_fd)
@@ -152,7 +153,7 @@ class Natives:
 
     def _add(self, hosted: Hosted, run: Run, process: LoggerProcess, name: int, folder_fd: int) -> int:
         """Raises OSError."""
-        self._record(hosted, process)
+        self._record(hosted, process.pid, process.start_ticks, process.held)
         added = nativewire.add(name, list(run.wanted.script), run.wanted.environ)
         process.send_message(added, (hosted.stdin_fd, folder_fd))
         process.has(name, hosted)

@@ -317,9 +317,9 @@ class Supervisor:
             return
         self._record(hosted, pid, start_ticks, script)
 
-    def _record_native(self, hosted: Hosted, process: LoggerProcess) -> None:
-        if process.start_ticks:
-            self._record(hosted, process.pid, process.start_ticks, machine.RUN, process.held)
+    def _record_native(self, hosted: Hosted, pid: int, start_ticks: int, held: tuple[int, int]) -> None:
+        if start_ticks:
+            self._record(hosted, pid, start_ticks, machine.RUN, held)
 
     def _record(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.processes import BIN, eventually, run
-from support.services import STAYS, Daemon, Services, alive, descriptors, is_hosted
+from support.services import STAYS, Daemon, Services, alive, descriptors, is_hosted, locked
 
 from svpy.system.children import MANY_FDS
 
@@ -63,15 +62,6 @@ def thread_table(pid: int) -> list[int]:
     threads = set(os.listdir(f"/proc/{pid}/task")) - {str(pid)}
     (thread,) = threads
     return sorted(map(int, os.listdir(f"/proc/{pid}/task/{thread}/fd")))
-
-
-def locked(path: Path) -> bool:
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def restart_all(many: Many) -> None:

@@ -24,6 +24,7 @@ from support.services import (
     alive,
     descriptors,
     hold,
+    locked,
     memory_kb,
     script,
     starts,
@@ -105,15 +106,6 @@ def seen(pid: int) -> tuple[object, ...]:
         Path(f"/proc/{pid}/limits").read_text(),
         umask,
     )
-
-
-def locked(path: Path) -> bool:
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def pids(services: Services, *names: str) -> list[int]:

@@ -5,17 +5,14 @@ Both ways are svpy's: that the executed one is as C's is for the other tests her
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from corpus.scene import CORPUS_FOLDER
-from support.bothways import ENVIRON, Row, Shown, Way
-from support.natives import OPTIONS
+from support.bothways import ENVIRON, Row, Shown, Way, both_ways
 from support.scripts import LOGGERS
 
 from svpy.core import nativerun
@@ -236,33 +233,11 @@ Ways = dict[str, tuple[Shown | Exception, Shown | Exception]]
 
 
 @pytest.fixture(scope="module")
-def ways() -> Iterator[Ways]:
+def ways() -> Ways:
     """What each row shows, natively and executed."""
     if os.geteuid() != 0:
         pytest.skip("only root can change users")
-    base = Path(tempfile.mkdtemp(prefix="svpy-both-"))
-    try:
-        base.chmod(0o755)
-        native, executed = (shown(base / "way", *OPTIONS[how]) for how in ("native", "executed"))
-        yield {name: (native[name], executed[name]) for name in native}
-    finally:
-        shutil.rmtree(base)
-
-
-def shown(root: Path, *options: str) -> dict[str, Shown | Exception]:
-    """Of all rows; what went wrong with one fails its own test."""
-    root.mkdir(mode=0o755)
-    way = Way(root, [*options], ROWS)
-    found: dict[str, Shown | Exception] = {}
-    with way.hosted() as daemon:
-        for row in ROWS:
-            try:
-                found[row.name] = way.shown(row.name)
-            except (AssertionError, OSError) as error:
-                found[row.name] = error
-        assert daemon.stop() == 0
-    shutil.rmtree(root)
-    return found
+    return both_ways(Way, ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.bothways import ENVIRON, NOTIFY, SURROUNDINGS
-from support.natives import OPTIONS, Natives, comm
+from support.bothways import ENVIRON, NOTIFY, SURROUNDINGS, both_ways
+from support.natives import Natives, comm
 from support.pictures import Picture, picture
 from support.processes import eventually
 from support.services import Daemon, script
@@ -76,8 +75,10 @@ class Shown:
 class Programs:
     """A svscan on a folder of each row, all down; `early` comes first on its PATH."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, options: list[str], rows: list[Row]) -> None:
         self.root = root
+        self._options = options
+        self._rows = {row.name: row for row in rows}
         self.natives = natives = Natives(root)
         self.early = root / "early"
         for folder in (self.early, natives.folder / ".above", self.early / "hidden"):
@@ -89,7 +90,7 @@ class Programs:
         script(self.early / "shown", 'exec sleep "$1"')
         for fd in (1, 2):
             (root / f"said-{fd}").touch()
-        for row in ROWS:
+        for row in rows:
             self._make(row)
 
     def _make(self, row: Row) -> None:
@@ -104,12 +105,16 @@ class Programs:
         (folder / "notify.c").write_text("int main;\n")
         folder.rename(self.natives.folder / row.name)
 
-    def hosted(self, *options: str) -> Daemon:
+    @contextmanager
+    def hosted(self) -> Iterator[Daemon]:
         path = f"{self.early}:{self.natives.bin}:/usr/sbin:/usr/bin:/sbin:/bin"
         command = [sys.executable, "-IS", "-c", SURROUNDINGS, self.root, self.natives.bin / "svscan"]
-        return Daemon(*command, *options, self.natives.folder, env={"PATH": path, **ENVIRON})
+        env = {"PATH": path, **ENVIRON}
+        with Daemon(*command, *self._options, self.natives.folder, env=env) as self._daemon:
+            yield self._daemon
 
-    def shown(self, row: Row, daemon: Daemon) -> Shown:
+    def shown(self, name: str) -> Shown:
+        row = self._rows[name]
         natives, folder = self.natives, self.natives.folder / row.name
         eventually((folder / "supervise/ok").exists)
         before = self._said()
@@ -119,7 +124,7 @@ class Programs:
             if row.shows:
                 pid = natives.up(row.name)
                 eventually(lambda: comm(pid) == row.shows)
-                process = picture(pid, {}, daemon.pid)
+                process = picture(pid, {}, self._daemon.pid)
                 natives.svc("-k", row.name)
             eventually(lambda: (folder / "told").read_text().endswith("\n"), row.name)
             opened = opens()
@@ -134,32 +139,10 @@ Ways = dict[str, tuple[Shown | Exception, Shown | Exception]]
 
 
 @pytest.fixture(scope="module")
-def ways() -> Iterator[Ways]:
+def ways() -> Ways:
     if os.geteuid() != 0:
         pytest.skip("only root can change groups")
-    base = Path(tempfile.mkdtemp(prefix="svpy-both-"))
-    try:
-        base.chmod(0o755)
-        native, executed = (shown(base / "way", *OPTIONS[how]) for how in ("native", "executed"))
-        yield {name: (native[name], executed[name]) for name in native}
-    finally:
-        shutil.rmtree(base)
-
-
-def shown(root: Path, *options: str) -> dict[str, Shown | Exception]:
-    """Of all rows; what went wrong with one fails its own test."""
-    root.mkdir(mode=0o755)
-    programs = Programs(root)
-    found: dict[str, Shown | Exception] = {}
-    with programs.hosted(*options) as daemon:
-        for row in ROWS:
-            try:
-                found[row.name] = programs.shown(row, daemon)
-            except (AssertionError, OSError) as error:
-                found[row.name] = error
-        assert daemon.stop() == 0
-    shutil.rmtree(root)
-    return found
+    return both_ways(Programs, ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

@@ -10,12 +10,14 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from support.natives import Natives
+from support.natives import OPTIONS, Natives
 from support.oracle import SEE, named, tree_of
 from support.pictures import Picture, picture
 from support.processes import eventually
@@ -95,8 +97,62 @@ ENVIRON = {
     "PYTHONPATH": "/nonexistent",
     "LC_CTYPE": "C.UTF-8",
 }
+
+
+class Named(Protocol):
+    """A row of whatever kind."""
+
+    @property
+    def name(self) -> str: ...
+
+
+R = TypeVar("R", bound=Named)
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
 _LABEL = re.compile(rb"@[0-9a-f]{24}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9}")
 _ENDPOINT = re.compile(rb"\b(pipe|socket):\[(\d+)\]")
+
+
+class Looks(Protocol[T_co]):
+    """A svscan on folders of rows."""
+
+    def hosted(self) -> AbstractContextManager[Daemon]: ...
+
+    def shown(self, name: str) -> T_co: ...
+
+
+def both_ways(
+    look: Callable[[Path, list[str], list[R]], Looks[T]], rows: list[R]
+) -> dict[str, tuple[T | Exception, T | Exception]]:
+    """What each row shows natively, and executed."""
+    base = Path(tempfile.mkdtemp(prefix="svpy-both-"))
+    try:
+        base.chmod(0o755)
+        native, executed = (
+            _all_shown(look, base / "way", OPTIONS[how], rows) for how in ("native", "executed")
+        )
+        return {name: (native[name], executed[name]) for name in native}
+    finally:
+        shutil.rmtree(base)
+
+
+def _all_shown(
+    look: Callable[[Path, list[str], list[R]], Looks[T]], root: Path, options: list[str], rows: list[R]
+) -> dict[str, T | Exception]:
+    """What went wrong with one row fails its own test."""
+    root.mkdir(mode=0o755)
+    looks = look(root, options, rows)
+    found: dict[str, T | Exception] = {}
+    with looks.hosted() as daemon:
+        for row in rows:
+            try:
+                found[row.name] = looks.shown(row.name)
+            except (AssertionError, OSError) as error:
+                found[row.name] = error
+        assert daemon.stop() == 0
+    shutil.rmtree(root)
+    return found
 
 
 class Way:

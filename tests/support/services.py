@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -155,6 +156,16 @@ def stopped(pid: int) -> bool:
     """All its threads: one on another processor goes on for a moment after STOP was sent."""
     threads = Path(f"/proc/{pid}/task").iterdir()
     return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
+
+
+def locked(path: Path) -> bool:
+    """Whether somebody holds that lock."""
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def hold(pid: int) -> None:
