@@ -6,10 +6,12 @@ own, from a checkout that only root can read."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +31,10 @@ UNITS = sorted(
 )
 
 
-@pytest.mark.parametrize("words", [[], ["what"], ["--help"], ["install", "there"], ["demo", "2"]])
+WRONG = [[], ["what"], ["--help"], ["install", "there"], ["install", "top", "x"], ["demo", "2"]]
+
+
+@pytest.mark.parametrize("words", WRONG)
 def test_wrong_words_are_answered_with_the_usage(words: list[str]) -> None:
     done = run(TREE / "bootstrap", *words)
     assert done.returncode == 100
@@ -97,10 +102,10 @@ class Machine:
         namespace = f"--mount=/proc/{self.holder.pid}/ns/mnt"
         return run("nsenter", namespace, *argv, **{"timeout": 120, **options})
 
-    def bootstrap(self, word: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    def bootstrap(self, *words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
         """bootstrap as an administrator with a strict umask and a Python of their own calls it."""
         own = {"PATH": os.environ["PATH"], "PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere", **environment}
-        return self.run(self.checkout / "bootstrap", word, env=own, umask=0o077)
+        return self.run(self.checkout / "bootstrap", *words, env=own, umask=0o077)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -271,6 +276,64 @@ def test_a_changed_checkout_a_new_python_and_a_command_that_went_away(machine: M
     assert machine.pages() == ["stranger.7"]
     assert machine.units() == []
     assert not machine.prefix.exists()
+
+
+def wheel(folder: Path, pin: str) -> None:
+    """The least that pip takes for a package."""
+    name, version = pin.split("==")
+    about = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
+        file.writestr(f"{name}/__init__.py", f"__version__ = {version!r}\n")
+        file.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{about}/RECORD", "")
+
+
+def test_extras_come_when_asked_for_and_stay(machine: Machine, tmp_path: Path) -> None:
+    """From a folder in place of pip's index."""
+    text = (TREE / "bootstrap").read_text()
+    top, metrics = re.findall(r'(?m)^(?:TOP|METRICS)="(.*)"$', text)
+    for pin in (top, metrics):
+        wheel(tmp_path, pin)
+    index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+
+    def has(pin: str) -> bool:
+        name, version = pin.split("==")
+        probe = f"import {name}; print({name}.__version__, {name}.__file__)"
+        done = machine.run("/opt/svpy/bin/python3", "-I", "-c", probe)
+        return done.stdout.startswith(f"{version} /opt/svpy/".encode())
+
+    unreachable = {"PIP_NO_INDEX": "1"}
+    done = machine.bootstrap("install", "top", **unreachable)
+    assert done.returncode == 111
+    assert done.stderr.endswith(
+        f"bootstrap: fatal: unable to install {top}: does pip reach its index? "
+        "All the rest of svpy is in /opt/svpy\n".encode()
+    )
+    assert machine.run("/usr/local/bin/svpy").returncode == 0
+    assert not has(top)
+
+    # It was asked for, so the next time is told again.
+    done = machine.bootstrap("install", **index)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert f"bootstrap: pip install {top}\n".encode() in done.stdout
+    assert (has(top), has(metrics)) == (True, False)
+    assert sorted(os.listdir(machine.links)) == COMMANDS
+
+    done = machine.bootstrap("install", "metrics", "top", **index)
+    assert f"bootstrap: pip install {top} {metrics}\n".encode() in done.stdout
+    assert (has(top), has(metrics)) == (True, True)
+    for words in ([], ["top"]):
+        done = machine.bootstrap("install", *words, **unreachable)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"pip" not in done.stdout
+
+    # A new Python means a new environment, into which they come again.
+    (machine.prefix / ".python").write_text("/usr/bin/python3.1\n")
+    (machine.checkout / "svpy/__init__.py").write_text('"""Changed."""\n\n__version__ = "7.8.9"\n')
+    done = machine.bootstrap("install", **index)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (has(top), has(metrics)) == (True, True)
 
 
 def test_what_is_not_svpys_is_left_alone(machine: Machine) -> None:
