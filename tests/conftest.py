@@ -18,9 +18,11 @@ settings.register_profile(
 settings.load_profile("svpy")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     session.begin_afresh()
-    session.go_on_in_a_child()
+    # Who only works for another pytest has one that looks after both, and threads that a fork would lose.
+    if not hasattr(config, "workerinput"):
+        session.go_on_in_a_child()
     # As INT: fixtures and `with` blocks come to their ends, and no test takes it for a failure of its own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
