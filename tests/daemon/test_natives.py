@@ -673,7 +673,7 @@ def test_other_chains_have_a_process_each_that_is_as_any_other(natives: Natives,
         natives.svc("-c", "a/log")
         if loaders == "pgrphack":
             assert os.getpgid(pid) == pid
-            natives.svc("-+k", "a/log")
+            natives.svc("-+t", "a/log")
         else:
             natives.svc("-t", "a/log")
         natives.up("a/log", since=pid)
