@@ -21,10 +21,10 @@ _LOOK_EVERY_S = 0.0003
 _CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-def is_supervised(where: bytes = SERVICE) -> bool:
+def is_supervised(where: bytes = SERVICE, dir_fd: "int | None" = None) -> bool:
     """Whether `ok` has a reader. Raises OSError, FileNotFoundError if there is no such fifo."""
     try:
-        os.close(open_fifo_to_write(where + b"/ok"))
+        os.close(open_fifo_to_write(where + b"/ok", dir_fd))
     except OSError as error:
         if error.errno == errno.ENXIO:
             return False
@@ -32,43 +32,45 @@ def is_supervised(where: bytes = SERVICE) -> bool:
     return True
 
 
-def open_fifo_to_write(path: bytes) -> int:
+def open_fifo_to_write(path: bytes, dir_fd: "int | None" = None) -> int:
     """A fifo that has a reader, not blocking. Raises OSError (ENXIO: no reader; ENOSTR: no fifo)."""
-    fd = os.open(path, os.O_WRONLY | _CAREFUL)
+    fd = os.open(path, os.O_WRONLY | _CAREFUL, dir_fd=dir_fd)
     if not stat.S_ISFIFO(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.ENOSTR, "not a fifo")
     return fd
 
 
-def has_logger_of_its_own() -> bool:
+def has_logger_of_its_own(dir_fd: "int | None" = None) -> bool:
     """Whether a logger that is a file in this folder is supervised."""
     try:
-        return is_supervised(LOGGER)
+        return is_supervised(LOGGER, dir_fd)
     except OSError:
         return False
 
 
-def read_status(where: bytes = SERVICE) -> bytes:
+def read_status(where: bytes = SERVICE, dir_fd: "int | None" = None) -> bytes:
     """`status`, as much of it as a status can have. Raises OSError."""
-    return _read(where + b"/status", SIZE_BYTES)
+    return read(where + b"/status", SIZE_BYTES, dir_fd)
 
 
-def read_word(status: bytes, where: bytes = SERVICE) -> bytes:
+def read_word(status: bytes, where: bytes = SERVICE, dir_fd: "int | None" = None) -> bytes:
     """The word that `state` has for this status, if there is one."""
     try:
-        return state_word(status, _read(where + b"/state", STATE_BYTES))
+        return state_word(status, read(where + b"/state", STATE_BYTES, dir_fd))
     except OSError:
         return b""
 
 
-def read_record(most_bytes: int, where: bytes = SERVICE) -> bytes:
-    """What `lock` says of the process (core/recordline.py). Raises OSError (EACCES: it is its owner's)."""
-    return _read(where + b"/lock", most_bytes)
+def read_record(most_bytes: int, where: bytes = SERVICE, dir_fd: "int | None" = None) -> bytes:
+    """What `lock` says of the process (core/recordline.py) and of those before it (core/exits.py). Raises
+    OSError (EACCES: it is its owner's)."""
+    return read(where + b"/lock", most_bytes, dir_fd)
 
 
-def _read(name: bytes, most_bytes: int) -> bytes:
-    fd = os.open(name, os.O_RDONLY | _CAREFUL)
+def read(name: bytes, most_bytes: int, dir_fd: "int | None" = None) -> bytes:
+    """The beginning of a file of a folder. Raises OSError."""
+    fd = os.open(name, os.O_RDONLY | _CAREFUL, dir_fd=dir_fd)
     try:
         return os.read(fd, most_bytes)
     finally:

@@ -1,0 +1,179 @@
+"""Looking at services: everything that their folders say, without going there.
+
+Rules of this module:
+
+- a folder is opened once and everything else is opened from there: it may be moved meanwhile, and the current
+  folder stays what it is;
+- nothing is followed that a service's user could have planted, and nothing blocks (system/supervised.py);
+- what is not there, or not ours to read, is not known; only what keeps us from the status itself is trouble,
+  in the words of daemontools' svstat.
+"""
+
+import errno
+import os
+import stat
+
+from svpy.core import readiness, status
+from svpy.core.errors import error_text
+from svpy.core.exits import OFFSET_BYTES, decode
+from svpy.core.exits import SIZE_BYTES as EXITS_BYTES
+from svpy.core.recordline import SIZE_BYTES as RECORD_BYTES
+from svpy.core.recordline import runs_natively
+from svpy.core.seen import NO_EXITS, NOT_RUNNING, Seen
+from svpy.system.processes import boot
+from svpy.system.supervised import (
+    LOGGER,
+    SERVICE,
+    has_logger_of_its_own,
+    is_supervised,
+    read,
+    read_record,
+    read_status,
+    read_word,
+)
+
+SERVICES = b"/service"
+"""Where svscan looks if it is not told otherwise."""
+
+_LOG = b"log"
+_boot: "tuple[bytes | None] | None" = None
+
+
+def services(parent: bytes = SERVICES) -> "list[bytes]":
+    """What svscan would take for services in a folder, in the order of their names: folders and links to
+    them, whose names do not begin with a dot (core/scan.py). Raises OSError."""
+    with os.scandir(parent) as found:
+        names = sorted(entry.name for entry in found if entry.name[:1] != b"." and _is_folder(entry))
+    return [os.path.join(parent, name) for name in names]
+
+
+def _is_folder(entry: "os.DirEntry[bytes]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # A link that leads to itself.
+
+
+def see(folder: bytes) -> "list[Seen]":
+    """Look at a service, and at its logger if it has one. Raises nothing."""
+    service = Seen(folder)
+    try:
+        fd = _open(folder)
+    except OSError as error:
+        service.trouble = b"unable to chdir: " + error_text(error.errno)
+        return [service]
+    try:
+        _look(service, fd, SERVICE)
+        return [service, *_logger(folder, fd)]
+    finally:
+        os.close(fd)
+
+
+def _logger(folder: bytes, fd: int) -> "list[Seen]":
+    """That of a service whose folder is open."""
+    name = folder + b"/log"
+    try:
+        mode = os.stat(_LOG, dir_fd=fd).st_mode
+    except OSError:
+        mode = 0
+    if not stat.S_ISDIR(mode):
+        is_program = stat.S_ISREG(mode) and bool(mode & stat.S_IXUSR)
+        if not is_program and not has_logger_of_its_own(fd):
+            return []
+        logger = Seen(name, is_logger=True, is_file=True)
+        _look(logger, fd, LOGGER)
+        return [logger]
+    logger = Seen(name, is_logger=True)
+    try:
+        log_fd = _open(_LOG, fd)
+    except OSError as error:
+        logger.trouble = b"unable to chdir: " + error_text(error.errno)
+        return [logger]
+    try:
+        _look(logger, log_fd, SERVICE)
+    finally:
+        os.close(log_fd)
+    return [logger]
+
+
+def _open(folder: bytes, dir_fd: "int | None" = None) -> int:
+    """A folder that we may go to. Raises OSError."""
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        os.stat(b".", dir_fd=fd)  # Opening asks for no right to go there.
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _look(seen: Seen, fd: int, where: bytes) -> None:
+    look(seen, fd, where)
+    if seen.trouble:
+        return
+    if not seen.is_logger:
+        seen.asks_ready = os.access(readiness.READY, os.F_OK, dir_fd=fd)
+        note = _note(fd, where)
+        said, text = readiness.decode_note(seen.raw, note)
+        seen.ready = readiness.is_ready(seen.raw, seen.word, note, seen.asks_ready)
+        seen.note = text if said in (readiness.WAITS, readiness.NOT) else b""
+    else:
+        seen.ready = readiness.is_ready(seen.raw, seen.word, b"", asks=False)
+    try:
+        lock = read_record(OFFSET_BYTES + EXITS_BYTES, where, fd)
+    except OSError:
+        return
+    if seen.pid:
+        seen.native = runs_natively(lock[:RECORD_BYTES], seen.pid)
+    seen.exits = decode(lock[OFFSET_BYTES:], _this_boot()) or NO_EXITS
+
+
+def look(seen: Seen, fd: int, where: bytes) -> None:
+    """Look at what daemontools' svstat looks at, of a folder that is open: whether it is supervised, and its
+    status."""
+    doing = b"unable to stat down: "
+    try:
+        seen.normally_up = not _exists(b"down", fd)
+        doing = b"unable to open " + where + b"/ok: "
+        seen.is_supervised = is_supervised(where, fd)
+    except OSError as error:
+        seen.trouble = doing + error_text(error.errno)
+        return
+    if not seen.is_supervised:
+        seen.trouble = NOT_RUNNING
+        return
+    name = where + b"/status"
+    try:
+        seen.raw = read_status(where, fd)
+        seen.status = status.decode(seen.raw)
+    except OSError as error:
+        doing = b"unable to read " if error.errno == errno.EISDIR else b"unable to open "
+        seen.trouble = doing + name + b": " + error_text(error.errno)
+        return
+    except ValueError:
+        seen.trouble = b"unable to read " + name + b": bad format"
+        return
+    seen.word = read_word(seen.raw, where, fd)
+
+
+def _exists(name: bytes, fd: int) -> bool:
+    try:
+        os.stat(name, dir_fd=fd)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _note(fd: int, where: bytes) -> bytes:
+    try:
+        return read(where + b"/ready", readiness.MOST_NOTE_BYTES, fd)
+    except OSError:
+        return b""
+
+
+def _this_boot() -> "bytes | None":
+    """Asked for once: it stays what it is as long as we live."""
+    global _boot
+    if _boot is None:
+        _boot = (boot(),)
+    return _boot[0]
