@@ -31,6 +31,9 @@ COMMANDS: dict[bytes, bytes] = {
 }
 
 OWN: dict[bytes, bytes] = {
+    b"new": b"write the folder of a service, with its log",
+    b"link": b"have services supervised: link their folders into /service",
+    b"unlink": b"end services and their loggers for good, and remove their links",
     b"upgrade": b"have the installed svpy take the place of the one that runs",
     b"shutdown": b"end the machine whose PID 1 is svpy-init",
 }
@@ -45,7 +48,11 @@ CHAIN_LOADERS = frozenset(
 )
 
 SYNOPSES: dict[bytes, bytes] = {
-    b"svpy": b"\nupgrade [dir ...]\nshutdown -h | -p | -r",
+    b"svpy": b"\nnew name [--user account] [--log-user account] [--limit memory=bytes] [--limit files=number]"
+    b" [--limit processes=number] [--tcp [address:]port] [--dir parent] [--log-dir parent] -- command ..."
+    b"\nlink [--service folder] dir ..."
+    b"\nunlink [--service folder] [--timeout seconds] name ..."
+    b"\nupgrade [dir ...]\nshutdown -h | -p | -r",
     b"svscan": b"[--log-stdout] [--no-native] [--stop-timeout seconds] [dir]",
     b"supervise": b"dir",
     b"svc": b"[-" + b"".join(row.letter for row in LETTERS) + b"] dir ...",

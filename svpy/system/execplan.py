@@ -188,18 +188,10 @@ def carry_out(
 
 
 def _ids(tool: bytes, word: bytes) -> tuple[int, ...]:
-    """uid, gid and further gids of an account or of numbers. A name that is all digits wins, as in C.
-
-    Of a bare uid that no account has, no gid is known, and none is invented."""
-    account = identity.find_account(word)
-    if account is None:
-        uid, gids = chain.numeric_ids(word) or (None, [])
-        if uid is not None and gids:
-            return (uid, *gids)
-        account = None if uid is None else identity.account_of(uid)
-    if account is None:
+    ids = identity.find_ids(word)
+    if ids is None:
         raise _unknown(tool, word)
-    return account.uid, account.gid
+    return ids
 
 
 def _unknown(tool: bytes, word: bytes) -> Die:

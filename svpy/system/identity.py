@@ -3,6 +3,8 @@
 import os
 import pwd
 
+from svpy.core.chain import numeric_ids
+
 _UNSIGNED = 0xFFFFFFFF
 
 
@@ -33,6 +35,33 @@ def account_of(uid: int) -> Account | None:
         return Account(pwd.getpwuid(uid))
     except KeyError:
         return None
+
+
+def find_ids(word: bytes) -> tuple[int, ...] | None:
+    """uid, gid and further gids of an account or of numbers (core/chain.py). A name that is all digits wins,
+    as in C. None if there is no such account: of a bare uid that none has, no gid is known, and none is
+    invented."""
+    account = find_account(word)
+    if account is None:
+        uid, gids = numeric_ids(word) or (None, [])
+        if uid is not None and gids:
+            return (uid, *gids)
+        account = None if uid is None else account_of(uid)
+    return None if account is None else (account.uid, account.gid)
+
+
+def may_write(ids: tuple[int, ...], folder: bytes) -> bool:
+    """Whether who has these ids, and no more rights, may make files in a folder. Asked by a child that has
+    them: what modes and lists of rights on all the way there come to, only the kernel knows."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            take_groups(ids[1], ids[2:])
+            take_user(ids[0])
+            os._exit(0 if os.access(folder, os.W_OK | os.X_OK) else 1)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def stands_in(path: str, name: bytes) -> bool:
