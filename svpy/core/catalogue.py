@@ -49,7 +49,7 @@ CHAIN_LOADERS = frozenset(
 
 SYNOPSES: dict[bytes, bytes] = {
     b"svpy": b"\nnew name [--user account] [--log-user account] [--limit memory=bytes] [--limit files=number]"
-    b" [--limit processes=number] [--tcp [address:]port] [--dir parent] [--log-dir parent] -- command ..."
+    b" [--limit processes=number] [--tcp [address:]port] [--dir parent] [--log-dir parent] [-- command ...]"
     b"\nlink [--service folder] dir ..."
     b"\nunlink [--service folder] [--timeout seconds] name ..."
     b"\nupgrade [dir ...]\nshutdown -h | -p | -r",

@@ -116,7 +116,8 @@ def _pid(where: bytes) -> int:
 
 
 def _noted_pipe(where: bytes) -> tuple[int, int] | None:
-    from svpy.core.record import NO_PIPE, SIZE_BYTES, decode
+    from svpy.core.record import NO_PIPE, decode
+    from svpy.core.recordline import SIZE_BYTES
 
     try:
         record = decode(read_record(SIZE_BYTES, where))

@@ -102,6 +102,8 @@ def test_everything_is_in_its_place(unpacked: Path) -> None:
     examples = unpacked / "usr/share/doc/svpy/examples"
     assert (examples / "inittab").is_file()
     assert os.access(examples / "qmail-send/run", os.X_OK)
+    for name in ("smtp.rules", "qmail-send/log/run", "qmail-smtpd/run"):
+        assert (placed / "service" / name).read_bytes() == (TREE / "service" / name).read_bytes()
 
 
 def test_the_machines_scripts_are_the_administrators(built: Callable[[str], Path], unpacked: Path) -> None:

@@ -84,12 +84,19 @@ def test_all_tests_are_found_in_the_sdist(sdist: Path) -> None:
     assert done.returncode == 0, done.stdout.decode()[-2000:]
 
 
+SHIPPED = [
+    "smtp.rules", "qmail-send/run", "qmail-send/log/run", "qmail-smtpd/run", "qmail-smtpd/log/run"
+]  # fmt: skip
+
+
 def test_the_wheel_has_the_modules_the_manual_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     modules = {str(path.relative_to(TREE)) for path in (TREE / "svpy").rglob("*.py")}
-    manual = {f"svpy-{svpy.__version__}.data/data/share/man/man{page[-1]}/{page}" for page in PAGES}
-    assert names == modules | manual
+    data = f"svpy-{svpy.__version__}.data/data/share"
+    manual = {f"{data}/man/man{page[-1]}/{page}" for page in PAGES}
+    services = {f"{data}/svpy/service/{name}" for name in SHIPPED}
+    assert names == modules | manual | services
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +125,15 @@ def test_the_manual_is_beside_the_commands(venv: Path) -> None:
     """man(1) looks into share/man beside every folder of PATH that is called bin."""
     for page in PAGES:
         assert (venv / f"share/man/man{page[-1]}" / page).read_bytes() == (TREE / "man" / page).read_bytes()
+
+
+def test_svpy_new_has_the_classic_services_at_hand(venv: Path, tmp_path: Path) -> None:
+    me = f"{os.geteuid()}:{os.getegid()}"
+    words = ("new", tmp_path / "qmail-send", "--log-user", me, "--log-dir", tmp_path / "logs")
+    (tmp_path / "logs").mkdir()
+    done = run(venv / "bin/svpy", *words)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "qmail-send/run").read_bytes() == (TREE / "service/qmail-send/run").read_bytes()
 
 
 def test_a_service_with_a_logger_and_a_chain(venv: Path, services: Services) -> None:

@@ -14,7 +14,8 @@ from svpy.core.numbers import seconds
 from svpy.core.shellwords import quoted
 from svpy.system import links
 from svpy.system.hosts import folder as identify
-from svpy.system.leaving import LOG_FOLDER, LOGGER, Halves
+from svpy.system.leaving import LOG_FOLDER, Halves
+from svpy.system.supervised import LOGGER
 from svpy.system.tell import because, say
 
 TIMEOUT_S = 60.0
