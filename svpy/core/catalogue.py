@@ -53,7 +53,7 @@ SYNOPSES: dict[bytes, bytes] = {
     b"\nlink [--service folder] dir ..."
     b"\nunlink [--service folder] [--timeout seconds] name ..."
     b"\nupgrade [dir ...]\nshutdown -h | -p | -r",
-    b"svscan": b"[--log-stdout] [--no-native] [--stop-timeout seconds] [dir]",
+    b"svscan": b"[--events where] [--log-stdout] [--no-native] [--stop-timeout seconds] [dir]",
     b"supervise": b"dir",
     b"svc": b"[-" + b"".join(row.letter for row in LETTERS) + b"] dir ...",
     b"svok": b"dir",

@@ -70,6 +70,9 @@ NOTIFY = b"notify"
 STOP_TIMEOUT = b"stop-timeout"
 ESSENTIAL = b"essential"
 
+KILLING = b"killing "
+"""What Warn says it is about when a process did not end in its time."""
+
 _ENDING = {"TERM", "KILL", "INT", "QUIT"}
 """Signals that end a process: who sends one has told it to end."""
 
@@ -358,6 +361,16 @@ class Service:
         """Whether its process is its `stop`."""
         return self.word == STOPPING
 
+    @property
+    def script(self) -> bytes:
+        """That which runs, or ran last."""
+        return self._script
+
+    @property
+    def started_mono_s(self) -> float | None:
+        """When what runs was started; not kept of a `stop`, behind which no second has to pass."""
+        return None if self._script == STOP else self.earliest_mono_s - START_INTERVAL_S
+
     def status(self) -> bytes:
         """The 18 bytes of the status file."""
         return encode(Status(self.since, self.pid, self.paused, self.want))
@@ -615,7 +628,7 @@ class Service:
         self._kill_mono_s = inf
         self._told_to_end = True
         script = b"" if self._script == RUN else b"/" + self._script
-        actions += [Warn(b"killing ", script + b": it did not end in time"), Signal("KILL", to_group)]
+        actions += [Warn(KILLING, script + b": it did not end in time"), Signal("KILL", to_group)]
 
     def _time_up(self, actions: list[Action]) -> None:
         self._letters = b""

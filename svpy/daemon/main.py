@@ -70,6 +70,7 @@ def host_all(program: bytes, orders: dict[str, Order], words: Words, script: byt
     if svscan is None:
         supervisor = _supervisor(program, commands)
         svscan = Svscan(supervisor, folders.open_folder(b"."), orders, words, _report(), successor)
+    svscan.open_to_watchers()
     return run_always(program, svscan)
 
 

@@ -75,6 +75,8 @@ class Supervisor:
         self._wake_sooner = trio.Event()
         self.loops = Loops()
         self.news: Callable[[], None] = _nobody
+        self.handle = _handle
+        """Gives an event to a machine. Who tells of all that happens (daemon/events.py) takes its place."""
         self.end_all: Callable[[Hosted, int], None] | None = None
         """Ends everything for the sake of an essential service, which ended with that code."""
         self.natives = Natives(starter, self._by_pid, self._ends, self._record_native, self.warn, commands)
@@ -246,7 +248,7 @@ class Supervisor:
             if isinstance(event, machine.Exited):
                 hosted.ended()
             while events:
-                for action in hosted.service.handle(events.popleft()):
+                for action in self.handle(hosted, events.popleft()):
                     result = self._do(hosted, action)
                     if result is not None:
                         events.append(result)
@@ -488,6 +490,10 @@ class Supervisor:
 
 def _nobody() -> None:
     """Stands where no one wants to know."""
+
+
+def _handle(hosted: Hosted, event: machine.Event) -> list[machine.Action]:
+    return hosted.service.handle(event)
 
 
 def _send(hosted: Hosted, name: str, to_group: bool) -> None:

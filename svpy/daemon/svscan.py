@@ -30,10 +30,12 @@ from svpy.core.manager import status
 from svpy.core.orders import SVSCAN, Order
 from svpy.core.shutdown import Deadline, Late
 from svpy.core.svscanwords import PLAIN, Words
+from svpy.daemon.events import Events
 from svpy.daemon.hosted import Hosted, Refused
 from svpy.daemon.pair import Pair, Stopper
 from svpy.daemon.relay import Relay
 from svpy.daemon.report import Report
+from svpy.daemon.scanned import Scanned
 from svpy.daemon.successor import Successor, in_words
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import changes, folders, leftovers, signals
@@ -112,6 +114,10 @@ class Svscan:
         self._mounts: changes.Mounts | None = None
         self._scans_to_closer_look = 0
         self._looked_s = 0.0
+        self._scanned = Scanned()
+        self._events = Events(words.events, supervisor.warn) if words.events is not None else None
+        if self._events is not None:
+            supervisor.handle = self._events.handle
 
     def state(self) -> State:
         """What is handed over to the program that follows (core/handover.py). Who adds something that
@@ -120,6 +126,8 @@ class Svscan:
             **self._supervisor.state(),
             "folder_fd": self._folder_fd,
             "report_fd": -1 if self._successor is None else self._successor.report_fd,
+            "scans_fd": self._scanned.fd,
+            "events": self._events and self._events.state(),
             "cgroup": self._cgroup,
             "complaints": self._complaints.said(),
             "relay": self._relay and self._relay.state(),
@@ -132,6 +140,9 @@ class Svscan:
         self._supervisor.recall(state)
         if self._successor is not None:
             self._successor.report_fd = state["report_fd"]
+        self._scanned.fd = state.get("scans_fd", -1)
+        if self._events is not None and state.get("events"):
+            self._events.recall(state["events"])
         # Nobody is alone in it any more.
         self._cgroup = state.get("cgroup")
         self._complaints = scan.Complaints(map(tuple, state["complaints"]))
@@ -150,6 +161,12 @@ class Svscan:
         self._supervisor.natives.left.take_over()
         for pair in self._pairs.values():
             pair.take_over()
+
+    def open_to_watchers(self) -> None:
+        """Make, or go on with, what others look at or read to know what happens here."""
+        self._scanned.open()
+        if self._events is not None:
+            self._events.open()
 
     async def run(self) -> Ending:
         """Until everything was stopped in order."""
@@ -240,6 +257,8 @@ class Svscan:
         if order is Order.SCAN:
             if number != changes.SIGNAL:
                 self._scans_to_closer_look = 0
+                if self._events is not None:
+                    self._events.reopen()
             self._look.set()
         elif order is Order.UPGRADE:
             self._upgrade_asked.set()
@@ -330,6 +349,7 @@ class Svscan:
             if not changed:
                 regular = began + SCAN_INTERVAL_S
             await self._scan(changed)
+            self._scanned.add(began, trio.current_time())
             self._report.ready()
             not_before = trio.current_time() + 4 * self._looked_s
             with trio.move_on_at(regular):

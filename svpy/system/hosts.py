@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 NAMES = (b"svscan", b"svpy-init")
 _LOOK_EVERY_S = 0.01
-_REPORT = b"/memfd:" + NAME + b" (deleted)"
 
 
 class Host:
@@ -71,7 +70,7 @@ class Host:
 
     def _report(self) -> Report:
         if self._report_fd < 0:
-            self._report_fd = _open_report(self.pid)
+            self._report_fd = open_memory(self.pid, NAME)
         if self._report_fd < 0:
             return Report()
         try:
@@ -132,12 +131,12 @@ def folder(path: bytes) -> tuple[int, int] | None:
     return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
 
 
-def _open_report(pid: int) -> int:
-    """Open the file it reports in, -1 if there is none yet."""
+def open_memory(pid: int, name: bytes) -> int:
+    """Open a file in memory that a process has under this name, -1 if there is none yet, or not to be had."""
     base = b"/proc/%d/fd/" % pid
     try:
         for fd in os.listdir(base):
-            if _link(base + fd) == _REPORT:
+            if _link(base + fd) == b"/memfd:" + name + b" (deleted)":
                 return os.open(base + fd, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         pass

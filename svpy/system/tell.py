@@ -62,6 +62,11 @@ def non_blocking(fd: int) -> "Callable[[bytes], int]":
             return _to_file_opened_again(fd)
         except OSError:
             return _to_file_with_room(fd)
+    return to_descriptor(fd)
+
+
+def to_descriptor(fd: int) -> "Callable[[bytes], int]":
+    """Write to one that does not block, or cannot."""
     return lambda data: os.write(fd, data)
 
 
@@ -92,12 +97,8 @@ def _to_socket(fd: int) -> "Callable[[bytes], int]":
 
 
 def _to_file_opened_again(fd: int) -> "Callable[[bytes], int]":
-    again = os.open(b"/proc/self/fd/%d" % fd, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-
-    def write(data: bytes) -> int:
-        return os.write(again, data)
-
-    return write
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    return to_descriptor(os.open(b"/proc/self/fd/%d" % fd, flags))
 
 
 def because(message: bytes, error: OSError) -> bytes:

@@ -60,3 +60,9 @@ def test_native_runs_can_be_turned_off() -> None:
     assert parse([b"d"], b"usage").native
     parsed = parse([b"--no-native", b"d"], b"usage")
     assert not parsed.native and parsed.shown == (b"--no-native", b"d")
+
+
+@pytest.mark.parametrize("where", [b"-", b"stderr", b"/run/events"])
+def test_events_are_told_somewhere(where: bytes) -> None:
+    assert parse([b"--events", where, b"d"], b"usage").events == where
+    assert parse([b"d"], b"usage").events is None
