@@ -4,8 +4,9 @@ Rules of this module:
 
 - it stands behind the record (core/record.py), in a line of its own that is always as long and written in
   place with one write. Who knows only of records reads no further than theirs;
-- it is written when a process has ended (or a `start` could not be started), never at a start: one that never
-  ends has no line, and that is no exits;
+- what counts are ends of `run`, or of a `start` that failed; not of `stop`, nor of a `start` behind which
+  `run` follows. The line is written when one has ended and before that is published, never at a start: what
+  has never ended has no line;
 - it counts for one boot, as a record does. It goes on over the death of a supervise and over an upgrade, and
   ends with supervising.
 """
@@ -27,8 +28,8 @@ _AT_BYTES = 12
 
 class Exits:
     """`exits`: how often it has ended since boot, at least once. Of the last time: `code` is the exit code,
-    or minus the number of the signal that killed it, None if nobody heard it; `pid` the process (0: a `start`
-    that could not be started); `at` 12 packed bytes of TAI64N."""
+    or minus the number of the signal that killed it, None if nobody heard it; `pid` the process;
+    `at` 12 packed bytes of TAI64N."""
 
     __slots__ = ("at", "code", "exits", "pid")
 

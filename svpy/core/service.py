@@ -39,6 +39,8 @@ says so with Started, which leaves everything that has to do with them out of th
 Encore runs no `start` before the `run` of an `o`, or of a `u` behind one, and for `d` during `stop` kills and
 repeats it; neither was taken over.
 
+Of `run`, and of a `start` that failed, it is counted how often it has ended (core/exits.py), since boot.
+
 What a supervise left that died (Resumed) goes on as it was; of a process whose end nobody saw, or is told by
 nobody, the exit code is unknown: that is no 100, and a `start` is begun again.
 
@@ -54,6 +56,7 @@ from math import inf
 from svpy.core.control import BY_BYTE, END, Letter
 from svpy.core.errors import FAILED as FAILED_CODE
 from svpy.core.errors import error_text
+from svpy.core.exits import MOST_EXITS, Exits
 from svpy.core.numbers import seconds
 from svpy.core.status import DOWN, FAILED, ONCE, STARTED, STARTING, STOPPING, UP, Status, encode
 
@@ -114,7 +117,8 @@ class Resumed:
     """As Opened, but the supervise before this one died and left a record: the process `pid` (0: none)
     that it started as `script` at `started`. `running`: it still is that process. `status` is what was
     published last, None if that can't be read, `word` what the state file has for it; `leaving`: it was
-    about to be left, and what was wanted meanwhile is over. `has_stop` and `has_notify` are as in Started."""
+    about to be left, and what was wanted meanwhile is over. `has_stop` and `has_notify` are as in Started,
+    `exits` is what was counted last."""
 
     at: Instant
     pid: int
@@ -126,6 +130,7 @@ class Resumed:
     leaving: bool = False
     has_stop: bool = False
     has_notify: bool = False
+    exits: Exits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +253,16 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """Note that it has ended: how often until now, and how this time (core/exits.py)."""
+
+    exits: int
+    code: int | None
+    pid: int
+    tai: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Notify:
     """Start `./notify` with these words, and forget it: which script, `start`, `exit`, `killed` or `unknown`,
     its pid, and its exit code or the signal (0 at its start, and if it is unknown)."""
@@ -291,14 +306,15 @@ class Leave:
     """Stop supervising: unlock, close, forget."""
 
 
-Action = Spawn | Signal | Publish | Notify | Warn | WakeAt | ReadTimeout | EndAll | Leave
+Action = Spawn | Signal | Publish | Count | Notify | Warn | WakeAt | ReadTimeout | EndAll | Leave
 
 
 class Service:
     """One service or logger.
 
     `pid` is 0 while it is down; `want` is UP, DOWN or ONCE; `due` says that a start is wanted and
-    only waits for its second to pass, or for the end of a `stop`; `word` is the status file's."""
+    only waits for its second to pass, or for the end of a `stop`; `word` is the status file's; `exits`
+    is how often it has ended."""
 
     __slots__ = (
         "_at_rest",
@@ -315,6 +331,7 @@ class Service:
         "asked_mono_s",
         "due",
         "earliest_mono_s",
+        "exits",
         "leaving",
         "left",
         "paused",
@@ -338,6 +355,7 @@ class Service:
         self.since = bytes(12)
         self.paused = False
         self.word = b""
+        self.exits = 0
         self.due = normally_up
         self.starting = False
         self.leaving = False
@@ -480,6 +498,10 @@ class Service:
         self._script = event.script
         self._stop_due = event.has_stop and (event.script in (START, RUN) or not event.pid)
         self._notifies = event.has_notify
+        if event.exits is not None:
+            # What was counted, but not published as ended, is told once more that it has.
+            is_counted = event.exits.pid == event.pid and not event.running
+            self.exits = event.exits.exits - is_counted
         # One whose end was published is over; one whose start was not was started nevertheless.
         is_last = status is not None and status.pid == event.pid
         if event.pid and (event.running or is_last):
@@ -558,6 +580,9 @@ class Service:
         pid, code = self.pid, event.code
         self.pid = 0
         self.since = event.at.tai
+        if self._script != STOP and not (self._script == START and code in (0, None)):
+            self.exits = min(self.exits + 1, MOST_EXITS)
+            actions.append(Count(self.exits, code, pid, event.at.tai))
         if self._script == STOP:
             self._at_rest = True
             self.word = b""

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from svpy.core import service as machine
+from svpy.core.exits import Exits
 from svpy.core.record import NO_PIPE, Identity, Record
 from svpy.core.service import Instant
 from svpy.core.status import SIZE_BYTES, STATE_BYTES, Status, decode, state_word
@@ -36,6 +37,7 @@ class LeftBehind:
     word: bytes
     has_stop: bool
     has_notify: bool
+    exits: Exits | None
 
     def resumed(self, at: Instant) -> machine.Resumed:
         record = self.record
@@ -51,6 +53,7 @@ class LeftBehind:
             record.leaving,
             self.has_stop,
             self.has_notify,
+            self.exits,
         )
 
 
@@ -79,7 +82,8 @@ def look(hosted: Hosted, boot: bytes | None, left: Left) -> LeftBehind | None:
     may_stop = hosted.scripts is machine.SERVICE_FOLDER
     has_stop = may_stop and folders.is_program(machine.STOP, hosted.folder_fd)
     has_notify = folders.is_program(machine.NOTIFY, hosted.folder_fd)
-    return LeftBehind(record, is_child, running, status, word, has_stop, has_notify)
+    exits = hosted.read_exits(boot)
+    return LeftBehind(record, is_child, running, status, word, has_stop, has_notify, exits)
 
 
 def _published(hosted: Hosted) -> tuple[Status | None, bytes]:

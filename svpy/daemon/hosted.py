@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from svpy.core import exits as counted
 from svpy.core.control import Addressing
 from svpy.core.errors import error_text, one_line
+from svpy.core.exits import Exits
 from svpy.core.handover import State, memory, recall
 from svpy.core.record import Record, decode, encode, may_be_overwritten
 from svpy.core.recordline import SIZE_BYTES
@@ -141,6 +143,9 @@ class Hosted:
             self.record = decode(handed_over["record"]) if handed_over.get("record") else None
             recall(self.addressing, handed_over["addressing"])
             recall(self.service, handed_over["machine"], ("_scripts",))
+            if "exits" not in handed_over["machine"] and (exits := self.read_exits(None)) is not None:
+                # An older program has not counted, and has left what was counted before it.
+                self.service.exits = exits.exits
 
     def _open(self, place: Place) -> bool:
         """Returns whether it is normally up."""
@@ -236,6 +241,22 @@ class Hosted:
             self.unrecorded = True
             folders.overwrite(self.lock_fd, encode(record))
             self.unrecorded = False
+
+    def read_exits(self, boot: bytes | None) -> Exits | None:
+        """What was counted last in this boot (None: in any), if it was."""
+        if self.lock_fd < 0:
+            return None
+        try:
+            return counted.decode(
+                folders.read_at_once(self.lock_fd, counted.SIZE_BYTES, counted.OFFSET_BYTES), boot
+            )
+        except OSError:
+            return None
+
+    def write_exits(self, exits: Exits) -> None:
+        """Put it behind the record, where there is one that is whole. Raises OSError."""
+        if self.record is not None and not self.unrecorded:
+            folders.overwrite(self.lock_fd, counted.encode(self.record.boot, exits), counted.OFFSET_BYTES)
 
     def forget(self) -> None:
         """Supervising ends in order: there is nothing to go on with. Raises OSError."""

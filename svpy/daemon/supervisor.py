@@ -26,6 +26,7 @@ import trio
 
 from svpy.core import service as machine
 from svpy.core.control import END
+from svpy.core.exits import Exits
 from svpy.core.handover import State
 from svpy.core.natives import Program, Run
 from svpy.core.record import NO_PIPE, Record
@@ -262,6 +263,8 @@ class Supervisor:
         match action:
             case machine.Publish(status, word):
                 self._publish(hosted, status, word)
+            case machine.Count():
+                self._count(hosted, action)
             case machine.Signal(name, to_group):
                 self._signal(hosted, name, to_group)
             case machine.Spawn():
@@ -349,6 +352,13 @@ class Supervisor:
         leaving = hosted.stopping or hosted.service.leaving
         if leaving and hosted.record is not None and not hosted.record.leaving:
             self._write_record(hosted, replace(hosted.record, leaving=True))
+
+    def _count(self, hosted: Hosted, count: machine.Count) -> None:
+        """What cannot be noted now is noted with the next: nothing that is done depends on it."""
+        try:
+            hosted.write_exits(Exits(count.exits, count.code, count.pid, count.tai))
+        except OSError:
+            pass
 
     def _execute(self, hosted: Hosted, script: bytes, program: Program | None) -> int:
         """Returns the pid. Raises OSError."""

@@ -183,14 +183,14 @@ def is_ours_alone(fd: int) -> bool:
     return ours and found.st_nlink == 1 and stat.S_ISREG(found.st_mode)
 
 
-def read_at_once(fd: int, most_bytes: int) -> bytes:
-    """The beginning of an open file. Raises OSError."""
-    return os.pread(fd, most_bytes, 0)
+def read_at_once(fd: int, most_bytes: int, offset_bytes: int = 0) -> bytes:
+    """The beginning of an open file, or what stands there behind it. Raises OSError."""
+    return os.pread(fd, most_bytes, offset_bytes)
 
 
-def overwrite(fd: int, data: bytes) -> None:
-    """The beginning of an open file, in one write. Raises OSError."""
-    if os.pwrite(fd, data, 0) != len(data):
+def overwrite(fd: int, data: bytes, offset_bytes: int = 0) -> None:
+    """The beginning of an open file, or what stands there behind it, in one write. Raises OSError."""
+    if os.pwrite(fd, data, offset_bytes) != len(data):
         raise OSError(errno.ENOSPC, "partial write")
 
 

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from svpy.core import service as machine
 from svpy.core.control import LETTERS
+from svpy.core.exits import Exits
 from svpy.core.service import (
     FORK_RETRY_S,
     LOG_FILE,
@@ -20,6 +22,7 @@ from svpy.core.service import (
     STOP,
     Action,
     Command,
+    Count,
     EndAll,
     Event,
     Exited,
@@ -32,7 +35,6 @@ from svpy.core.service import (
     Publish,
     ReadTimeout,
     Resumed,
-    Service,
     Signal,
     Spawn,
     Started,
@@ -44,6 +46,15 @@ from svpy.core.service import (
     Woke,
 )
 from svpy.core.status import decode
+
+
+class Service(machine.Service):
+    """Without what it counts, which has tables of its own."""
+
+    __slots__ = ()
+
+    def handle(self, event: Event) -> list[Action]:
+        return [action for action in super().handle(event) if not isinstance(action, Count)]
 
 
 def at(mono_s: float) -> Instant:
@@ -1042,3 +1053,60 @@ def test_whatever_comes_with_scripts(
     assert world.left, "down and exit end it, whatever went before"
     if STOP in has and world.history:
         assert world.history[-1] == STOP
+
+
+def counting(scripts: machine.Scripts = machine.SERVICE_FOLDER) -> machine.Service:
+    service = machine.Service(normally_up=True, scripts=scripts)
+    for event in (Opened(at(0)), Woke(at(0))):
+        service.handle(event)
+    return service
+
+
+def counts(service: machine.Service, event: Event) -> list[Action]:
+    """What is counted because of an event, which stands before all else that is done."""
+    actions = service.handle(event)
+    counted = [action for action in actions if isinstance(action, Count)]
+    assert actions[: len(counted)] == counted
+    return counted
+
+
+@pytest.mark.parametrize(
+    "script, code, is_counted",
+    [
+        (RUN, 0, True),
+        (RUN, 100, True),
+        (RUN, -9, True),
+        (RUN, None, True),
+        (machine.LOG, 1, True),
+        (START, 0, False),
+        (START, None, False),
+        (START, 1, True),
+        (STOP, 0, False),
+        (STOP, -9, False),
+    ],
+)
+def test_what_counts_as_an_end(script: bytes, code: int | None, is_counted: bool) -> None:
+    service = counting()
+    service.handle(Started(at(0), 7, script))
+    assert counts(service, Exited(at(3), code)) == [Count(1, code, 7, at(3).tai)] * is_counted
+
+
+def test_ends_are_counted_on_whatever_is_wanted() -> None:
+    service = counting()
+    for number in range(1, 5):
+        service.handle(Started(at(2 * number), number))
+        if number == 3:
+            service.handle(Command(at(2 * number), b"d"))
+        expected = Count(number, 3, number, at(2 * number + 1).tai)
+        assert counts(service, Exited(at(2 * number + 1), 3)) == [expected]
+        service.handle(Command(at(2 * number + 1), b"u"))
+    assert counts(service, StartFailed(at(9), EACCES)) == []
+
+
+def test_what_was_counted_is_gone_on_with_and_no_end_is_counted_twice() -> None:
+    for running, pid, expected in ((True, 7, 6), (True, 6, 6), (False, 6, 6), (False, 7, 5)):
+        service = machine.Service(normally_up=True)
+        known = machine.Status(at(1).tai, 7, False, b"u")
+        counted = Exits(5, 0, pid, at(4).tai)
+        service.handle(Resumed(at(5), 7, RUN, at(1), running=running, status=known, exits=counted))
+        assert counts(service, Exited(at(6), None)) == [Count(expected, None, 7, at(6).tai)]

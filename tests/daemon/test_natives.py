@@ -28,7 +28,7 @@ from support.natives import (
 from support.processes import PATH, environment, eventually, run
 from support.services import Daemon, alive, descriptors, hold, script, stopped
 
-from svpy.core import nativewire, record
+from svpy.core import nativewire, record, recordline
 
 LETTERS = "dtahkpcxi12qw"
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -748,7 +748,9 @@ def test_one_alone_is_found_again_whenever_its_svscan_dies(natives: Natives) -> 
         natives.svc("-t", name)
         first.wait()
         natives.install("svscan")
-        found = record.decode((natives.folder / name / "supervise/lock").read_bytes())
+        found = record.decode(
+            (natives.folder / name / "supervise/lock").read_bytes()[: recordline.SIZE_BYTES]
+        )
         assert found is not None
         assert (found.pid != before, found.held) == (True, record.ALONE)
         with natives.svscan() as daemon:
@@ -785,7 +787,9 @@ def test_one_that_ended_while_nobody_heard_is_started_again(natives: Natives) ->
     names = natives.pairs(3)
     with natives.svscan() as first:
         pid = natives.all_up(names)[0]
-        found = record.decode((natives.folder / names[0] / "supervise/lock").read_bytes())
+        found = record.decode(
+            (natives.folder / names[0] / "supervise/lock").read_bytes()[: recordline.SIZE_BYTES]
+        )
         assert found is not None and found.held is not None
         killed(first)
         with Path(f"/proc/{pid}/fd/{found.held[0]}").open("wb", buffering=0) as orders:
