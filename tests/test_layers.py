@@ -18,7 +18,8 @@ BELOW = {
     "system": {"core", "system"},
     "native": {"core", "system", "native"},
     "daemon": {"core", "system", "native", "daemon"},
-    "commands": {"core", "system", "native", "daemon", "commands"},
+    "view": {"core", "system", "view"},
+    "commands": {"core", "system", "native", "daemon", "view", "commands"},
 }
 OS_MODULES = {
     "os", "posix", "sys", "time", "signal", "_signal", "fcntl", "socket", "select", "subprocess",
@@ -64,6 +65,8 @@ def test_imports_point_down(path: Path) -> None:
             assert parts[0] not in OS_MODULES | {"trio"}, f"core does not ask the OS: {path} imports {name}"
         if layer(path) != "daemon":
             assert parts[0] != "trio", f"trio is daemon's alone: {path}"
+        if layer(path) != "view" and path != ROOT / "commands/svtop.py":
+            assert parts[0] not in {"textual", "rich"}, f"what draws is view's alone: {path}"
 
 
 def test_every_command_has_its_file() -> None:

@@ -14,6 +14,7 @@ COMMANDS: dict[bytes, bytes] = {
     b"svok": b"check whether a service is supervised",
     b"svup": b"check whether a service is up",
     b"svstat": b"print the state of services",
+    b"svtop": b"show services and their logs in a terminal, and control them",
     b"multilog": b"select, stamp and rotate log lines",
     b"setuidgid": b"run a program under an account's uid and gid",
     b"setuser": b"run a program with an account's ids, groups, home and variables",
@@ -39,9 +40,9 @@ OWN: dict[bytes, bytes] = {
 }
 """What `svpy` itself does, by its first word."""
 
-DAEMONS = frozenset((b"svscan", b"supervise", b"svpy-init"))
-"""What imports packages of the system's (trio). The other commands import svpy and the standard library
-alone, and are started without the search for packages, which costs a third of an interpreter's start."""
+DAEMONS = frozenset((b"svscan", b"supervise", b"svpy-init", b"svtop"))
+"""What imports packages of the system's (trio, textual). The other commands import svpy and the standard
+library alone, and are started without the search for packages, a third of an interpreter's start."""
 
 CHAIN_LOADERS = frozenset(
     (b"setuidgid", b"setuser", b"envuidgid", b"envdir", b"softlimit", b"setlock", b"pgrphack", b"fghack")
@@ -59,6 +60,7 @@ SYNOPSES: dict[bytes, bytes] = {
     b"svok": b"dir",
     b"svup": b"[-L] [-l] dir",
     b"svstat": b"[-l] dir ...",
+    b"svtop": b"[dir]",
     b"multilog": b"action ...",
     **chain.SYNOPSES,
     b"tai64n": b"",

@@ -18,7 +18,7 @@ import stat
 import time
 
 from svpy.core.replacement import MOST_BYTES, NAME, Report, decode
-from svpy.system.proc import read
+from svpy.system.proc import read, signal_set, status_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,11 +101,11 @@ def _look_at(pid: int, number: int) -> "tuple[bool, Host | None]":
         pid_fd = os.pidfd_open(pid)
     except OSError:
         return True, None
-    name, status, bit = _name(pid), _fields(_read(b"/proc/%d/status" % pid)), 1 << number - 1
+    name, status, bit = _name(pid), status_fields(_read(b"/proc/%d/status" % pid)), 1 << number - 1
     decided = True
     if name in NAMES and _may_be_asked(pid, status):
-        decided = not _signals(status, b"SigBlk") & bit
-        if decided and _signals(status, b"SigCgt") & bit:
+        decided = not signal_set(status, b"SigBlk") & bit
+        if decided and signal_set(status, b"SigCgt") & bit:
             return True, Host(pid, pid_fd, name, folder(b"/proc/%d/cwd" % pid))
     os.close(pid_fd)
     return decided, None
@@ -155,13 +155,3 @@ def _read(path: bytes) -> bytes:
         return read(path)
     except OSError:
         return b""
-
-
-def _fields(status: bytes) -> dict[bytes, bytes]:
-    """/proc/PID/status by name (proc(5))."""
-    pairs = [line.partition(b":") for line in status.split(b"\n")]
-    return {name: value.strip() for name, _, value in pairs}
-
-
-def _signals(status: dict[bytes, bytes], name: bytes) -> int:
-    return int(status.get(name, b"0"), 16)

@@ -85,7 +85,7 @@ class NotTold(Exception):
         self.message = message
 
 
-def tell(folder: bytes, message: bytes) -> int:
+def tell(folder: bytes, message: bytes, may_wait: bool = True) -> int:
     """Go into a folder and write into its control fifo. Returns the fifo, still open.
 
     Raises NotTold."""
@@ -96,7 +96,7 @@ def tell(folder: bytes, message: bytes) -> int:
         fd = open_fifo_to_write(b"supervise/control")
         doing = b"error writing commands to "
         try:
-            os.set_blocking(fd, True)
+            os.set_blocking(fd, may_wait)
             write_all(fd, message)
         except OSError:
             os.close(fd)
