@@ -59,7 +59,7 @@ SYNOPSES: dict[bytes, bytes] = {
     b"svc": b"[-" + b"".join(row.letter for row in LETTERS) + b"] dir ...",
     b"svok": b"dir",
     b"svup": b"[-L] [-l] dir",
-    b"svstat": b"[-l] dir ...",
+    b"svstat": b"[-l] [--json] [--check] [dir ...]",
     b"svtop": b"[dir]",
     b"multilog": b"action ...",
     **chain.SYNOPSES,

@@ -10,18 +10,13 @@ Rules of this module:
   with it is wanted down.
 """
 
-from svpy.core.exits import Exits, restarts
 from svpy.core.status import DOWN, FAILED, STARTED, STARTING, STOPPING, UP
 from svpy.core.tai import unix_s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from svpy.core.exits import Exits
     from svpy.core.status import Status
-
-Exit = Exits
-
-NO_EXITS = Exits(0, None, 0, bytes(12))
-"""It has not ended since boot."""
 
 NOT_RUNNING = b"supervise not running"
 
@@ -33,13 +28,13 @@ class Seen:
     `is_file`: it is a file in its service's folder (daemontools-encore's), and supervised in `supervise/log`.
     `trouble`: svstat's words for why nothing else is known, empty if it is. `raw`: the bytes of the status,
     `word` what `state` has for it. `normally_up`: there is no file `down`. `native`: how its process was
-    started, None if it has none or that is not recorded where we may read it. `exits`: None if we may not
-    read them. `asks_ready`: its folder says what ready means. `note`: for a person, why it waits or is not
-    ready."""
+    started, None if it has none or that is not recorded where we may read it. `shared`: that process hosts
+    other services' loggers as well. `exits`: None if we may not read them. `asks_ready`: its folder says what
+    ready means. `note`: for a person, why it waits or is not ready."""
 
     __slots__ = (
         "asks_ready", "exits", "is_file", "is_logger", "is_supervised", "name", "native", "normally_up",
-        "note", "raw", "ready", "status", "trouble", "word",
+        "note", "raw", "ready", "shared", "status", "trouble", "word",
     )  # fmt: skip
 
     def __init__(self, name: bytes, is_logger: bool = False, is_file: bool = False) -> None:
@@ -53,6 +48,7 @@ class Seen:
         self.word = b""
         self.normally_up = True
         self.native: bool | None = None
+        self.shared = False
         self.exits: Exits | None = None
         self.asks_ready = False
         self.ready = False
@@ -83,7 +79,12 @@ class Seen:
     @property
     def restarts(self) -> "int | None":
         """How often it was started again since boot; None if we may not read that."""
-        return None if self.exits is None else restarts(self.exits, self.is_up)
+        if self.exits is None:
+            return None
+        # Plain svstat never asks.
+        from svpy.core.exits import restarts
+
+        return restarts(self.exits, self.is_up)
 
     def uptime_s(self, now_unix_s: int) -> int:
         """Since when it is as it is, up or down, by the clock on the wall; never less than 0."""

@@ -2,38 +2,29 @@
 
 Rules of this module:
 
-- a folder is opened once and everything else is opened from there: it may be moved meanwhile, and the current
-  folder stays what it is;
-- nothing is followed that a service's user could have planted, and nothing blocks (system/supervised.py);
-- what is not there, or not ours to read, is not known; only what keeps us from the status itself is trouble,
-  in the words of daemontools' svstat.
+- it is looked at as system/glancing.py does; only what keeps us from the status is trouble;
+- whatever else is not there, or not ours to read, is not known.
 """
 
-import errno
 import os
 import stat
 
-from svpy.core import readiness, status
+from svpy.core import readiness
 from svpy.core.errors import error_text
-from svpy.core.exits import OFFSET_BYTES, decode
+from svpy.core.exits import OFFSET_BYTES, Exits, decode
 from svpy.core.exits import SIZE_BYTES as EXITS_BYTES
 from svpy.core.recordline import SIZE_BYTES as RECORD_BYTES
-from svpy.core.recordline import runs_natively
-from svpy.core.seen import NO_EXITS, NOT_RUNNING, Seen
+from svpy.core.recordline import runs_natively, shares_its_process
+from svpy.core.seen import Seen
+from svpy.system.glancing import look, open_folder
 from svpy.system.processes import boot
-from svpy.system.supervised import (
-    LOGGER,
-    SERVICE,
-    has_logger_of_its_own,
-    is_supervised,
-    read,
-    read_record,
-    read_status,
-    read_word,
-)
+from svpy.system.supervised import LOGGER, SERVICE, has_logger_of_its_own, read, read_record
 
 SERVICES = b"/service"
 """Where svscan looks if it is not told otherwise."""
+
+NO_EXITS = Exits(0, None, 0, bytes(12))
+"""It has not ended since boot."""
 
 _LOG = b"log"
 _boot: "tuple[bytes | None] | None" = None
@@ -58,7 +49,7 @@ def see(folder: bytes) -> "list[Seen]":
     """Look at a service, and at its logger if it has one. Raises nothing."""
     service = Seen(folder)
     try:
-        fd = _open(folder)
+        fd = open_folder(folder)
     except OSError as error:
         service.trouble = b"unable to chdir: " + error_text(error.errno)
         return [service]
@@ -71,7 +62,7 @@ def see(folder: bytes) -> "list[Seen]":
 
 def _logger(folder: bytes, fd: int) -> "list[Seen]":
     """That of a service whose folder is open."""
-    name = folder + b"/log"
+    name = folder.rstrip(b"/") + b"/log"
     try:
         mode = os.stat(_LOG, dir_fd=fd).st_mode
     except OSError:
@@ -85,7 +76,7 @@ def _logger(folder: bytes, fd: int) -> "list[Seen]":
         return [logger]
     logger = Seen(name, is_logger=True)
     try:
-        log_fd = _open(_LOG, fd)
+        log_fd = open_folder(_LOG, fd)
     except OSError as error:
         logger.trouble = b"unable to chdir: " + error_text(error.errno)
         return [logger]
@@ -94,17 +85,6 @@ def _logger(folder: bytes, fd: int) -> "list[Seen]":
     finally:
         os.close(log_fd)
     return [logger]
-
-
-def _open(folder: bytes, dir_fd: "int | None" = None) -> int:
-    """A folder that we may go to. Raises OSError."""
-    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
-    try:
-        os.stat(b".", dir_fd=fd)  # Opening asks for no right to go there.
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
 
 
 def _look(seen: Seen, fd: int, where: bytes) -> None:
@@ -125,43 +105,8 @@ def _look(seen: Seen, fd: int, where: bytes) -> None:
         return
     if seen.pid:
         seen.native = runs_natively(lock[:RECORD_BYTES], seen.pid)
+        seen.shared = shares_its_process(lock[:RECORD_BYTES], seen.pid)
     seen.exits = decode(lock[OFFSET_BYTES:], _this_boot()) or NO_EXITS
-
-
-def look(seen: Seen, fd: int, where: bytes) -> None:
-    """Look at what daemontools' svstat looks at, of a folder that is open: whether it is supervised, and its
-    status."""
-    doing = b"unable to stat down: "
-    try:
-        seen.normally_up = not _exists(b"down", fd)
-        doing = b"unable to open " + where + b"/ok: "
-        seen.is_supervised = is_supervised(where, fd)
-    except OSError as error:
-        seen.trouble = doing + error_text(error.errno)
-        return
-    if not seen.is_supervised:
-        seen.trouble = NOT_RUNNING
-        return
-    name = where + b"/status"
-    try:
-        seen.raw = read_status(where, fd)
-        seen.status = status.decode(seen.raw)
-    except OSError as error:
-        doing = b"unable to read " if error.errno == errno.EISDIR else b"unable to open "
-        seen.trouble = doing + name + b": " + error_text(error.errno)
-        return
-    except ValueError:
-        seen.trouble = b"unable to read " + name + b": bad format"
-        return
-    seen.word = read_word(seen.raw, where, fd)
-
-
-def _exists(name: bytes, fd: int) -> bool:
-    try:
-        os.stat(name, dir_fd=fd)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _note(fd: int, where: bytes) -> bytes:

@@ -21,6 +21,16 @@ def number(name: str) -> int:
     return int(getattr(signal, "SIG" + base)) + int(more or 0)
 
 
+def names() -> "dict[int, str]":
+    """The names of signals, without their `SIG`. Those of real time have none."""
+    found: dict[int, str] = {}
+    for word in dir(signal):
+        if word.startswith("SIG") and not word.startswith(("SIG_", "SIGRT")):
+            # One number may have several: ABRT is IOT, CHLD is CLD, IO is POLL. The first in order.
+            found.setdefault(int(getattr(signal, word)), word[3:])
+    return found
+
+
 def send(pid: int, name: str) -> None:
     """Send the signal SIG`name` to a child that was not reaped yet, so its pid is its own.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 from support.processes import PATH, Running, TooLate, environment, eventually, run
 
@@ -70,9 +72,14 @@ class Services:
         return self.pid(name)
 
     def how(self, name: str) -> str:
-        """The last word of `svstat -l`."""
-        said = run("svstat", "-l", name, cwd=self.folder).stdout.decode()
-        return said.split()[-1]
+        """How its process was started, as `svstat -l` says; empty if it has none."""
+        return str(self.told(name)["how"] or "")
+
+    def told(self, name: str) -> dict[str, Any]:
+        """What `svstat --json` says of it. It must be as documented: tests/commands/test_svstat.py."""
+        said = json.loads(run("svstat", "--json", name, cwd=self.folder).stdout)
+        found: dict[str, Any] = said["services"][0]
+        return found
 
     def svc(self, letters: str, *names: str) -> None:
         """svc, which must not say anything."""

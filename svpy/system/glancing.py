@@ -1,0 +1,91 @@
+"""What daemontools' svstat tells of a folder: whether it is supervised, and its status.
+
+Rules of this module:
+
+- a folder is opened once and everything else is opened from there: it may be moved meanwhile, and the current
+  folder stays what it is;
+- nothing is followed that a service's user could have planted, and nothing blocks (system/supervised.py);
+- what keeps us from the status is trouble, in the words of daemontools' svstat.
+
+It stands apart from system/seeing.py, which tells more, because svstat is to start as fast as can be.
+"""
+
+import errno
+import os
+
+from svpy.core import status
+from svpy.core.errors import error_text
+from svpy.core.seen import NOT_RUNNING, Seen
+from svpy.system.supervised import (
+    LOGGER,
+    SERVICE,
+    has_logger_of_its_own,
+    is_supervised,
+    read_status,
+    read_word,
+)
+
+
+def glance(folder: bytes) -> "list[Seen]":
+    """A service, and its logger if that is a file in its folder and is supervised. Raises nothing."""
+    service = Seen(folder)
+    try:
+        fd = open_folder(folder)
+    except OSError as error:
+        service.trouble = b"unable to chdir: " + error_text(error.errno)
+        return [service]
+    found = [service]
+    try:
+        look(service, fd, SERVICE)
+        if service.is_supervised and has_logger_of_its_own(fd):
+            found.append(logger := Seen(folder + b"/log", is_logger=True, is_file=True))
+            look(logger, fd, LOGGER)
+    finally:
+        os.close(fd)
+    return found
+
+
+def open_folder(folder: bytes, dir_fd: "int | None" = None) -> int:
+    """A folder that we may go to. Raises OSError."""
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=dir_fd)
+    try:
+        os.stat(b".", dir_fd=fd)  # Opening asks for no right to go there.
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def look(seen: Seen, fd: int, where: bytes) -> None:
+    """Of a service or logger whose folder is open. Raises nothing."""
+    doing = b"unable to stat down: "
+    try:
+        seen.normally_up = not _exists(b"down", fd)
+        doing = b"unable to open " + where + b"/ok: "
+        seen.is_supervised = is_supervised(where, fd)
+    except OSError as error:
+        seen.trouble = doing + error_text(error.errno)
+        return
+    if not seen.is_supervised:
+        seen.trouble = NOT_RUNNING
+        return
+    name = where + b"/status"
+    try:
+        seen.raw = read_status(where, fd)
+        seen.status = status.decode(seen.raw)
+    except OSError as error:
+        doing = b"unable to read " if error.errno == errno.EISDIR else b"unable to open "
+        seen.trouble = doing + name + b": " + error_text(error.errno)
+        return
+    except ValueError:
+        seen.trouble = b"unable to read " + name + b": bad format"
+        return
+    seen.word = read_word(seen.raw, where, fd)
+
+
+def _exists(name: bytes, fd: int) -> bool:
+    try:
+        os.stat(name, dir_fd=fd)
+    except FileNotFoundError:
+        return False
+    return True
