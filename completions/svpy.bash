@@ -15,7 +15,7 @@ __svpy_form() {
     # BEGIN rows: written by completions/tables from svpy/core/catalogue.py
     'svscan')
         options='--log-stdout --no-native'
-        takes='--stop-timeout:-'
+        takes='--events:- --stop-timeout:-'
         operands='folders'
         behind='' ;;
     'supervise')
@@ -40,6 +40,11 @@ __svpy_form() {
         behind='' ;;
     'svstat')
         options='-l'
+        takes=''
+        operands='services'
+        behind='' ;;
+    'svtop')
+        options=''
         takes=''
         operands='services'
         behind='' ;;
@@ -340,5 +345,5 @@ _svpy() {
 }
 
 # BEGIN completes: written by completions/tables from svpy/core/catalogue.py
-complete -F _svpy svpy svscan supervise svc svok svup svstat multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-init
+complete -F _svpy svpy svscan supervise svc svok svup svstat svtop multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-init
 # END completes

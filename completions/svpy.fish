@@ -95,7 +95,10 @@ if not set -q __svpy_is_loaded
 
     # What may follow these words, which are none of fish's.
     function __svpy_line
-        complete -C (string join ' ' -- (string escape -- $argv) (commandline -ct))
+        set -l typed (commandline -ct)
+        set -l line (string join ' ' -- (string escape -- $argv) "$typed")
+        test -n "$line"
+        and complete -C"$line"
     end
 
     # BEGIN fish: written by completions/tables from svpy/core/catalogue.py
@@ -111,6 +114,7 @@ if not set -q __svpy_is_loaded
     complete -c svok -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svup -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svstat -n __fish_is_first_arg -l help -d 'print the synopsis'
+    complete -c svtop -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c multilog -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c setuidgid -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c setuser -n __fish_is_first_arg -l help -d 'print the synopsis'
@@ -126,10 +130,11 @@ if not set -q __svpy_is_loaded
     complete -c svscanboot -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svpy-init -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svscan -f
+    complete -c svscan -l 'events' -x -a ''
     complete -c svscan -l 'log-stdout'
     complete -c svscan -l 'no-native'
     complete -c svscan -l 'stop-timeout' -x -a ''
-    complete -c svscan -n '__svpy_at 0+ 0 --stop-timeout' -f -a '(__fish_complete_directories (commandline -ct))'
+    complete -c svscan -n '__svpy_at 0+ 0 --events --stop-timeout' -f -a '(__fish_complete_directories (commandline -ct))'
     complete -c supervise -f
     complete -c supervise -n '__svpy_at 0+ 0' -f -a '(__fish_complete_directories (commandline -ct))'
     complete -c svc -f
@@ -162,6 +167,8 @@ if not set -q __svpy_is_loaded
     complete -c svstat -f
     complete -c svstat -s 'l'
     complete -c svstat -n '__svpy_at 0+ 0' -f -a '(__svpy_services)'
+    complete -c svtop -f
+    complete -c svtop -n '__svpy_at 0+ 0' -f -a '(__svpy_services)'
     complete -c multilog -f
     complete -c multilog -n '__svpy_at 0+ 0' -f -a '(__fish_complete_directories (commandline -ct))'
     complete -c setuidgid -f

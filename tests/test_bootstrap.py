@@ -29,6 +29,11 @@ UNITS = sorted(
     [f"system/{path.name}" for path in (TREE / "units").glob("*.service")]
     + [f"user/{path.name}" for path in (TREE / "units/user").glob("*.service")]
 )
+COMPLETIONS = sorted(
+    [f"bash-completion/completions/{name}" for name in (*COMMANDS, "svpy.bash")]
+    + [f"fish/vendor_completions.d/{name}.fish" for name in COMMANDS]
+    + ["zsh/site-functions/_svpy"]
+)
 
 
 WRONG = [[], ["what"], ["--help"], ["install", "there"], ["install", "top", "x"], ["demo", "2"]]
@@ -80,6 +85,7 @@ class Machine:
         self.prefix = self.root / "opt/svpy"
         self.links = self.root / "usr/local/bin"
         self.manual = self.root / "usr/local/share/man"
+        self.share = self.root / "usr/local/share"
         self.systemd = self.root / "usr/local/lib/systemd"
 
     def pages(self) -> list[str]:
@@ -89,6 +95,12 @@ class Machine:
     def units(self) -> list[str]:
         """The names in systemd's folders."""
         return sorted(str(path.relative_to(self.systemd)) for path in self.systemd.glob("*/*"))
+
+    def completions(self) -> list[str]:
+        """The paths of what is for shells."""
+        shells = ("bash-completion", "zsh", "fish")
+        found = [path for shell in shells for path in self.share.joinpath(shell).rglob("*")]
+        return sorted(str(path.relative_to(self.share)) for path in found if path.is_symlink())
 
     def __enter__(self) -> Machine:
         self.holder.__enter__()
@@ -121,7 +133,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout that only root can read, of what bootstrap installs."""
     checkout = tmp_path_factory.mktemp("home") / "checkout"
     checkout.mkdir(mode=0o700)
-    for name in ("svpy", "man", "packaging", "units"):
+    for name in ("svpy", "man", "packaging", "units", "service", "completions"):
         shutil.copytree(TREE / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("bootstrap", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(TREE / name, checkout)
@@ -181,6 +193,7 @@ def test_nothing_else_is_linked(installed: Machine) -> None:
     assert sorted(os.listdir(installed.links)) == COMMANDS
     assert installed.pages() == PAGES
     assert installed.units() == UNITS
+    assert installed.completions() == COMPLETIONS
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -203,6 +216,19 @@ def test_a_page_is_found_where_man_looks_for_it(installed: Machine, page: str) -
     place = f"man{page[-1]}/{page}"
     assert os.readlink(installed.manual / place) == f"/opt/svpy/share/man/{place}"
     assert (installed.prefix / "share/man" / place).read_bytes() == (TREE / "man" / page).read_bytes()
+
+
+def test_a_completion_is_found_by_the_name_of_its_command(installed: Machine) -> None:
+    for name, source in (
+        ("bash-completion/completions/svc", "svpy.bash"),
+        ("fish/vendor_completions.d/svc.fish", "svpy.fish"),
+        ("zsh/site-functions/_svpy", "_svpy"),
+    ):
+        assert os.readlink(installed.share / name) == f"/opt/svpy/share/{name}"
+        assert (
+            installed.run("cat", f"/usr/local/share/{name}").stdout
+            == (TREE / "completions" / source).read_bytes()
+        )
 
 
 def test_every_user_can_read_what_is_installed(installed: Machine) -> None:
@@ -275,6 +301,7 @@ def test_a_changed_checkout_a_new_python_and_a_command_that_went_away(machine: M
     assert os.listdir(machine.links) == ["stranger"]
     assert machine.pages() == ["stranger.7"]
     assert machine.units() == []
+    assert machine.completions() == []
     assert not machine.prefix.exists()
 
 

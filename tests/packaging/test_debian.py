@@ -102,6 +102,13 @@ def test_everything_is_in_its_place(unpacked: Path) -> None:
     examples = unpacked / "usr/share/doc/svpy/examples"
     assert (examples / "inittab").is_file()
     assert os.access(examples / "qmail-send/run", os.X_OK)
+    for name, source in (
+        ("bash-completion/completions/svc", "svpy.bash"),
+        ("zsh/vendor-completions/_svpy", "_svpy"),
+        ("fish/vendor_completions.d/svc.fish", "svpy.fish"),
+    ):
+        found = (unpacked / "usr/share" / name).read_bytes()
+        assert found == (TREE / "completions" / source).read_bytes()
     for name in ("smtp.rules", "qmail-send/log/run", "qmail-smtpd/run"):
         assert (placed / "service" / name).read_bytes() == (TREE / "service" / name).read_bytes()
 

@@ -89,6 +89,13 @@ SHIPPED = [
 ]  # fmt: skip
 
 
+COMPLETIONS = [
+    "bash-completion/completions/svpy.bash",
+    "zsh/site-functions/_svpy",
+    "fish/vendor_completions.d/svpy.fish",
+]
+
+
 def test_the_wheel_has_the_modules_the_manual_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -96,7 +103,8 @@ def test_the_wheel_has_the_modules_the_manual_and_nothing_else(wheel: Path) -> N
     data = f"svpy-{svpy.__version__}.data/data/share"
     manual = {f"{data}/man/man{page[-1]}/{page}" for page in PAGES}
     services = {f"{data}/svpy/service/{name}" for name in SHIPPED}
-    assert names == modules | manual | services
+    shells = {f"{data}/{name}" for name in COMPLETIONS}
+    assert names == modules | manual | services | shells
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,18 @@ from support.processes import eventually, run
 from support.services import script
 
 TREE = Path(__file__).resolve().parent.parent.parent
-OURS = ("svpy", "debian", "packaging", "units", "man", "service", "README.md", "CHANGELOG.md", "LICENSE")
+OURS = (
+    "svpy",
+    "debian",
+    "packaging",
+    "units",
+    "man",
+    "service",
+    "completions",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+)
 """What the package is made of."""
 NOT_OURS = ("__pycache__", "svpy.debhelper.log", "debhelper-build-stamp", "files")
 _BUILD_S = 300
