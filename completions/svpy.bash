@@ -39,14 +39,14 @@ __svpy_form() {
         operands='services'
         behind='' ;;
     'svstat')
-        options='-l'
+        options='-l --json --check'
         takes=''
         operands='services'
         behind='' ;;
     'svtop')
         options=''
         takes=''
-        operands='services'
+        operands='folders'
         behind='' ;;
     'multilog')
         options=''

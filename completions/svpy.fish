@@ -166,9 +166,11 @@ if not set -q __svpy_is_loaded
     complete -c svup -n '__svpy_at 0+ 0' -f -a '(__svpy_services)'
     complete -c svstat -f
     complete -c svstat -s 'l'
+    complete -c svstat -l 'json'
+    complete -c svstat -l 'check'
     complete -c svstat -n '__svpy_at 0+ 0' -f -a '(__svpy_services)'
     complete -c svtop -f
-    complete -c svtop -n '__svpy_at 0+ 0' -f -a '(__svpy_services)'
+    complete -c svtop -n '__svpy_at 0+ 0' -f -a '(__fish_complete_directories (commandline -ct))'
     complete -c multilog -f
     complete -c multilog -n '__svpy_at 0+ 0' -f -a '(__fish_complete_directories (commandline -ct))'
     complete -c setuidgid -f
