@@ -1,12 +1,12 @@
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support import session
+from support import package, session
 from support.natives import OPTIONS, run_so
 from support.services import Services
 
@@ -49,3 +49,19 @@ def runs(request: pytest.FixtureRequest) -> Iterator[str]:
     """For what must be so however loggers run: the test runs both ways."""
     with run_so(request.param):
         yield request.param
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`built(VERSION)` is the package of this tree under that version, built once."""
+    why = package.missing()
+    if why:
+        pytest.skip(why)
+    done: dict[str, Path] = {}
+
+    def build(version: str) -> Path:
+        if version not in done:
+            done[version] = package.build(tmp_path_factory.mktemp("package"), version)
+        return done[version]
+
+    return build

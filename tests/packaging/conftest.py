@@ -9,22 +9,6 @@ from support import minimal, package
 from support.minimal import Minimal
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """`built(VERSION)` is the package of this tree under that version, built once."""
-    why = package.missing()
-    if why:
-        pytest.skip(why)
-    done: dict[str, Path] = {}
-
-    def build(version: str) -> Path:
-        if version not in done:
-            done[version] = package.build(tmp_path_factory.mktemp("package"), version)
-        return done[version]
-
-    return build
-
-
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Minimal]:
     why = minimal.missing()

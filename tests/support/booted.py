@@ -3,6 +3,7 @@ it is (boot/own-systemd)."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -22,6 +23,9 @@ OFF = signal.SIGRTMIN + 4
 """systemd powers off: in a namespace it ends."""
 POWERED_OFF = -signal.SIGINT
 """What reboot(2) makes of it, in the eyes of who waits."""
+
+
+_numbers = itertools.count()
 
 
 class CannotBoot(Exception):
@@ -55,7 +59,7 @@ def _folder_of_its_own(name: str) -> Path:
         raise FileNotFoundError("none is mounted")
     root, at = mounts.groups()
     ours = Path("/proc/self/cgroup").read_text().partition("0::")[2].partition("\n")[0]
-    folder = Path(at) / os.path.relpath(ours, root) / f"{name}-{os.getpid()}"
+    folder = Path(at) / os.path.relpath(ours, root) / f"{name}-{os.getpid()}-{next(_numbers)}"
     folder.mkdir()
     return folder
 
