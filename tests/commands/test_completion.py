@@ -100,7 +100,8 @@ class Shell:
 
     def typed(self, text: str) -> list[str]:
         said = self.after(f"{text}\t\x01printf '<%s>\\n' \x05")
-        found = re.findall(rb"(?ms)^<(.*?)>\r$", said)
+        # A newer fish says to the terminal where a command's output begins.
+        found = re.findall(rb"<([^<>]*)>\r\n", said)
         return [os.fsdecode(word.replace(b"\r\n", b"\n")) for word in found]
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.namespaces import missing
 from support.package import TREE
 from support.peers import PEERS, beside_c
 from support.processes import environment, eventually, run
@@ -192,6 +194,46 @@ def test_the_classic_ones(place: Place) -> None:
         assert b": unknown account qmaild\n" in place.new("qmail-smtpd", "--log-user", LOG_USER)[2]
 
 
+OWN_VAR = """
+mount --bind /var/cache /mnt && mount -t tmpfs none /var && mkdir /var/cache && mount --bind /mnt /var/cache
+mount --bind accounts /etc/passwd
+umask 077
+for words in qmail-send qmail-smtpd 'x -- true'; do
+    svpy new $words || exit
+done
+stat -c '%n %u %a' /var/svc.d /var/multilog /var/svc.d/qmail-smtpd/log/run /var/multilog/*
+cp -R /var/svc.d made
+"""
+
+
+@pytest.mark.skipif(bool(missing("tcpserver")), reason=missing("tcpserver") or "-")
+def test_unless_told_otherwise_it_is_where_readme_has_it(tmp_path: Path) -> None:
+    """In a /var of its own, with qmail's accounts: the classic services are as published, byte for byte."""
+    accounts = Path("/etc/passwd").read_text()
+    for uid, name in ((64001, "multilog"), (64002, "qmaild")):
+        if f"\n{name}:" not in accounts:
+            accounts += f"{name}:x:{uid}:65534::/:/bin/false\n"
+    (tmp_path / "accounts").write_text(accounts)
+    done = run("unshare", "--mount", "--propagation", "private", "sh", "-ec", OWN_VAR, cwd=tmp_path)
+    said = done.stdout.decode().splitlines()
+    made = [
+        f"made /var/svc.d/{name}, next: svpy link /var/svc.d/{name}"
+        for name in ("qmail-send", "qmail-smtpd", "x")
+    ]
+    assert done.returncode == 0, done.stderr
+    assert said[:3] == made
+    logger = next(line.split(":")[2] for line in accounts.splitlines() if line.startswith("multilog:"))
+    assert said[3:] == [
+        "/var/svc.d 0 755", "/var/multilog 0 755", "/var/svc.d/qmail-smtpd/log/run 0 755",
+        *(f"/var/multilog/{name} {logger} 700" for name in ("qmail-send", "qmail-smtpd", "x")),
+    ]  # fmt: skip
+    for name in ("qmail-send/run", "qmail-send/log/run", "qmail-smtpd/run", "qmail-smtpd/log/run"):
+        assert (tmp_path / "made" / name).read_bytes() == (TREE / "service" / name).read_bytes()
+    if not Path("/etc/tcprules/smtp.cdb").exists():
+        warning = b"svpy: warning: without /etc/tcprules/smtp.cdb it lets nobody in: see tcprules(1) and "
+        assert re.fullmatch(re.escape(warning) + rb"\S+/service/smtp\.rules\n", done.stderr)
+
+
 def test_link_says_why_not(services: Services, tmp_path: Path) -> None:
     place = Place.__new__(Place)
     place.services = services
@@ -280,7 +322,7 @@ def test_unlink_says_why_not_and_what_is_left(services: Services, tmp_path: Path
     with svscan(services) as daemon:
         assert place.link(stubborn) == (0, b"")
         daemon.line(b"ready")
-        pid = services.pid("stubborn")
+        pid = services.up("stubborn")
         here = bytes(services.folder)
         assert place.unlink("no") == (111, b"svpy: fatal: unable to unlink no: file does not exist\n")
         assert place.unlink("real") == (
