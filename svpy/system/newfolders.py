@@ -90,7 +90,7 @@ def remove_folder(path: bytes) -> None:
 def make_whole(parent: bytes, name: bytes, entries: "Entries") -> None:
     """Make the folder `name` in `parent` with these entries. Raises OSError (EEXIST: there is something)."""
     parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    new = b".new-%d" % os.getpid()
+    new = b".new-" + os.urandom(6).hex().encode()
     try:
         os.mkdir(new, 0o700, dir_fd=parent_fd)
         try:

@@ -15,7 +15,8 @@ from svpy.core.nativerun import chain, understood
 from svpy.core.newservice import asked, classic_log_script, log_script, run_script
 from svpy.core.shellwords import line, quoted
 
-WORDS = some.lists(some.binary(max_size=12).map(lambda word: word.replace(b"\0", b"\n")), max_size=8)
+SIGNS = some.sampled_from(b"'\"\\$`\n\t\r *?[]~#&;|<>(){}!^-=:@a1\x81\xe9\xff")
+WORDS = some.lists(some.lists(SIGNS | some.integers(1, 255), max_size=10).map(bytes), max_size=8)
 SHELLS = [shell for shell in ("sh", "bash", "busybox") if shutil.which(shell)]
 
 
