@@ -26,15 +26,16 @@ _PASSING = (STARTING, STOPPING)
 class Seen:
     """`name`: as it was asked for, `DIR`; a logger is `DIR/log`, whether that is a folder or a file.
     `is_file`: it is a file in its service's folder (daemontools-encore's), and supervised in `supervise/log`.
-    `trouble`: svstat's words for why nothing else is known, empty if it is. `raw`: the bytes of the status,
+    `trouble`: svstat's words for why nothing else is known, empty if it is; `error`: their errno, if there
+    was one. `raw`: the bytes of the status,
     `word` what `state` has for it. `normally_up`: there is no file `down`. `native`: how its process was
     started, None if it has none or that is not recorded where we may read it. `shared`: that process hosts
     other services' loggers as well. `exits`: None if we may not read them. `asks_ready`: its folder says what
     ready means. `note`: for a person, why it waits or is not ready."""
 
     __slots__ = (
-        "asks_ready", "exits", "is_file", "is_logger", "is_supervised", "name", "native", "normally_up",
-        "note", "raw", "ready", "shared", "status", "trouble", "word",
+        "asks_ready", "error", "exits", "is_file", "is_logger", "is_supervised", "name", "native",
+        "normally_up", "note", "raw", "ready", "shared", "status", "trouble", "word",
     )  # fmt: skip
 
     def __init__(self, name: bytes, is_logger: bool = False, is_file: bool = False) -> None:
@@ -42,6 +43,7 @@ class Seen:
         self.is_logger = is_logger
         self.is_file = is_file
         self.trouble = b""
+        self.error = 0
         self.is_supervised = False
         self.raw = b""
         self.status: Status | None = None

@@ -32,7 +32,7 @@ def glance(folder: bytes) -> "list[Seen]":
     try:
         fd = open_folder(folder)
     except OSError as error:
-        service.trouble = b"unable to chdir: " + error_text(error.errno)
+        failed(service, b"unable to chdir: ", error)
         return [service]
     found = [service]
     try:
@@ -58,29 +58,35 @@ def open_folder(folder: bytes, dir_fd: "int | None" = None) -> int:
 
 def look(seen: Seen, fd: int, where: bytes) -> None:
     """Of a service or logger whose folder is open. Raises nothing."""
+    name = where + b"/status"
     doing = b"unable to stat down: "
     try:
         seen.normally_up = not _exists(b"down", fd)
         doing = b"unable to open " + where + b"/ok: "
         seen.is_supervised = is_supervised(where, fd)
+        if not seen.is_supervised:
+            seen.trouble = NOT_RUNNING
+            return
     except OSError as error:
-        seen.trouble = doing + error_text(error.errno)
+        failed(seen, doing, error)
         return
-    if not seen.is_supervised:
-        seen.trouble = NOT_RUNNING
-        return
-    name = where + b"/status"
     try:
         seen.raw = read_status(where, fd)
         seen.status = status.decode(seen.raw)
     except OSError as error:
         doing = b"unable to read " if error.errno == errno.EISDIR else b"unable to open "
-        seen.trouble = doing + name + b": " + error_text(error.errno)
+        failed(seen, doing + name + b": ", error)
         return
     except ValueError:
         seen.trouble = b"unable to read " + name + b": bad format"
         return
     seen.word = read_word(seen.raw, where, fd)
+
+
+def failed(seen: Seen, doing: bytes, error: OSError) -> None:
+    """Nothing else is known of it."""
+    seen.trouble = doing + error_text(error.errno)
+    seen.error = error.errno or 0
 
 
 def _exists(name: bytes, fd: int) -> bool:

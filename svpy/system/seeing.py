@@ -10,13 +10,12 @@ import os
 import stat
 
 from svpy.core import readiness
-from svpy.core.errors import error_text
 from svpy.core.exits import OFFSET_BYTES, Exits, decode
 from svpy.core.exits import SIZE_BYTES as EXITS_BYTES
 from svpy.core.recordline import SIZE_BYTES as RECORD_BYTES
 from svpy.core.recordline import runs_natively, shares_its_process
 from svpy.core.seen import Seen
-from svpy.system.glancing import look, open_folder
+from svpy.system.glancing import failed, look, open_folder
 from svpy.system.processes import boot
 from svpy.system.supervised import LOGGER, SERVICE, has_logger_of_its_own, read, read_record
 
@@ -51,10 +50,10 @@ def see(folder: bytes) -> "list[Seen]":
     try:
         fd = open_folder(folder)
     except OSError as error:
-        service.trouble = b"unable to chdir: " + error_text(error.errno)
+        failed(service, b"unable to chdir: ", error)
         return [service]
     try:
-        _look(service, fd, SERVICE)
+        look_closely(service, fd, SERVICE)
         return [service, *_logger(folder, fd)]
     finally:
         os.close(fd)
@@ -72,22 +71,23 @@ def _logger(folder: bytes, fd: int) -> "list[Seen]":
         if not is_program and not has_logger_of_its_own(fd):
             return []
         logger = Seen(name, is_logger=True, is_file=True)
-        _look(logger, fd, LOGGER)
+        look_closely(logger, fd, LOGGER)
         return [logger]
     logger = Seen(name, is_logger=True)
     try:
         log_fd = open_folder(_LOG, fd)
     except OSError as error:
-        logger.trouble = b"unable to chdir: " + error_text(error.errno)
+        failed(logger, b"unable to chdir: ", error)
         return [logger]
     try:
-        _look(logger, log_fd, SERVICE)
+        look_closely(logger, log_fd, SERVICE)
     finally:
         os.close(log_fd)
     return [logger]
 
 
-def _look(seen: Seen, fd: int, where: bytes) -> None:
+def look_closely(seen: Seen, fd: int, where: bytes) -> None:
+    """At a service or logger whose folder is open. Raises nothing."""
     look(seen, fd, where)
     if seen.trouble:
         return

@@ -6,9 +6,12 @@ import os
 def has_colours(fd: int) -> bool:
     """Whether to write colours: on a terminal that is not dumb, for who does not refuse them
     (no-color.org)."""
-    if os.environb.get(b"NO_COLOR") or os.environb.get(b"TERM", b"dumb") == b"dumb":
-        return False
-    return os.isatty(fd)
+    return not os.environb.get(b"NO_COLOR") and is_live(fd)
+
+
+def is_live(fd: int) -> bool:
+    """Whether it is a terminal on which a line can be written anew."""
+    return os.environb.get(b"TERM", b"dumb") != b"dumb" and os.isatty(fd)
 
 
 def columns(fd: int) -> "int | None":
