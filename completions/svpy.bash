@@ -43,6 +43,11 @@ __svpy_form() {
         takes=''
         operands='services'
         behind='' ;;
+    'svwait')
+        options='-u -d -r -x -a -o'
+        takes='-t:-'
+        operands='services'
+        behind='' ;;
     'svtop')
         options=''
         takes=''
@@ -345,5 +350,5 @@ _svpy() {
 }
 
 # BEGIN completes: written by completions/tables from svpy/core/catalogue.py
-complete -F _svpy svpy svscan supervise svc svok svup svstat svtop multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-init
+complete -F _svpy svpy svscan supervise svc svok svup svstat svwait svtop multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-init
 # END completes

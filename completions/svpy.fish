@@ -114,6 +114,7 @@ if not set -q __svpy_is_loaded
     complete -c svok -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svup -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svstat -n __fish_is_first_arg -l help -d 'print the synopsis'
+    complete -c svwait -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svtop -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c multilog -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c setuidgid -n __fish_is_first_arg -l help -d 'print the synopsis'
@@ -169,6 +170,15 @@ if not set -q __svpy_is_loaded
     complete -c svstat -l 'json'
     complete -c svstat -l 'check'
     complete -c svstat -n '__svpy_at 0+ 0' -f -a '(__svpy_services)'
+    complete -c svwait -f
+    complete -c svwait -s 'u'
+    complete -c svwait -s 'd'
+    complete -c svwait -s 'r'
+    complete -c svwait -s 'x'
+    complete -c svwait -s 'a'
+    complete -c svwait -s 'o'
+    complete -c svwait -s 't' -x -a ''
+    complete -c svwait -n '__svpy_at 0+ 0 -t' -f -a '(__svpy_services)'
     complete -c svtop -f
     complete -c svtop -n '__svpy_at 0+ 0' -f -a '(__fish_complete_directories (commandline -ct))'
     complete -c multilog -f

@@ -10,7 +10,13 @@ from support.processes import run
 import svpy
 from svpy.core.catalogue import CHAIN_LOADERS, COMMANDS, DAEMONS
 
-QUICK_WORDS = {"multilog": ["t", "s4096", "./log"], "svstat": ["."], "svc": ["-u", "."], "svok": ["."]}
+QUICK_WORDS = {
+    "multilog": ["t", "s4096", "./log"],
+    "svstat": ["."],
+    "svc": ["-u", "."],
+    "svok": ["."],
+    "svwait": ["-r", "-t", "0.001", "."],
+}
 ROOT = Path(svpy.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 BELOW = {
@@ -27,7 +33,7 @@ OS_MODULES = {
 }  # fmt: skip
 LIGHT = {
     "os", "os.path", "posixpath", "genericpath", "stat", "_stat", "_collections_abc",
-    "errno", "fcntl", "math", "pwd", "resource", "select", "termios",
+    "_ctypes", "errno", "fcntl", "itertools", "math", "pwd", "resource", "select", "termios",
 }  # fmt: skip
 """What a command that must start fast may import. Of `os` an interpreter has a ready copy in itself, and the
 last row is C. Modules that many a program has anyway cost more than all of ours: `re`, `enum` and what
