@@ -18,6 +18,10 @@ from svpy.system.supervised import (
 )
 from svpy.system.tell import write_all
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from svpy.core.record import Record
+
 LOG_FOLDER = b"log/supervise"
 """Where the files of a logger are that has a folder, `log`, in its service's."""
 
@@ -45,6 +49,20 @@ class Halves:
         service = _is_there(SERVICE)
         logger = bool(self.logger_at) and _is_there(self.logger_at)
         return Seen(service, logger, waiting_bytes(self._pipe_fd) if self._pipe_fd >= 0 else 0)
+
+    def running_alone(self) -> int:
+        """The pid of a service or logger that runs though nobody supervises it, as after the death of its
+        svscan; 0 if there is none, or nothing is noted of it. Raises OSError."""
+        from svpy.system.processes import boot, is_running
+
+        self._enter()
+        for where in filter(None, (SERVICE, self.logger_at)):
+            record = None if _is_there(where) else _record(where)
+            if record is None or not record.pid or record.boot != boot():
+                continue
+            if is_running(record.pid, record.start_ticks):
+                return record.pid
+        return 0
 
     def pids(self) -> tuple[int, int]:
         """Those of the service and the logger, 0 for none."""
@@ -115,15 +133,20 @@ def _pid(where: bytes) -> int:
         return 0
 
 
-def _noted_pipe(where: bytes) -> tuple[int, int] | None:
-    from svpy.core.record import NO_PIPE, decode
+def _record(where: bytes) -> "Record | None":
+    from svpy.core.record import decode
     from svpy.core.recordline import SIZE_BYTES
 
     try:
-        record = decode(read_record(SIZE_BYTES, where))
+        return decode(read_record(SIZE_BYTES, where))
     except OSError:
         return None
-    return None if record is None or record.pipe == NO_PIPE else record.pipe
+
+
+def _noted_pipe(where: bytes) -> tuple[int, int] | None:
+    record = _record(where)
+    # Nothing has that identity.
+    return record.pipe if record is not None and any(record.pipe) else None
 
 
 def _descriptors(pid: int) -> list[bytes]:

@@ -350,3 +350,39 @@ def test_unlink_says_why_not_and_what_is_left(services: Services, tmp_path: Path
         eventually(lambda: not is_hosted(stubborn / "log"))
     for words in ((), ("--timeout", "x", "real"), ("--nonsense",)):
         assert place.unlink(*words)[0] == 100
+
+
+def test_what_runs_on_behind_a_killed_svscan_is_not_unlinked(services: Services) -> None:
+    """There is nobody to end it; with the next svscan there is."""
+    place = Place.__new__(Place)
+    place.services = services
+    folder = services.prepare("left", log="exec cat")
+    (services.folder / "left").symlink_to(folder)
+    with svscan(services) as daemon:
+        pid = services.up("left")
+        eventually(lambda: services.pid("left/log"))
+        daemon.signal(signal.SIGKILL)
+        daemon.wait()
+        assert place.unlink(folder) == (
+            111,
+            b"svpy: fatal: unable to unlink %s: it runs (pid %d), but no svscan supervises it: start one, "
+            b"which ends it in order\n" % (bytes(folder), pid),
+        )
+        with svscan(services):
+            assert place.link(folder) == (0, b"")
+            assert place.unlink(folder / ".") == (0, b"")
+            assert not alive(pid)
+
+
+def test_a_link_in_another_scanned_folder_is_meant_by_its_path(services: Services, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Services(tmp_path / "other")
+    folder = services.prepare("twice")
+    for scanned in (services, other):
+        (scanned.folder / "twice").symlink_to(folder)
+    place = Place.__new__(Place)
+    place.services = services
+    with svscan(other):
+        other.up("twice")
+        assert place.unlink(other.folder / "twice/") == (0, b"")
+    assert (services.folder / "twice").is_symlink() and not (other.folder / "twice").is_symlink()

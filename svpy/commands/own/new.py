@@ -10,6 +10,7 @@ from svpy.core.environment import search_path
 from svpy.core.errors import FAILED, Die, one_line
 from svpy.core.newservice import LOG_PARENT, LOG_USER, PARENT, Asked
 from svpy.system import environment, identity, newfolders, shipped
+from svpy.system.dispositions import restore_defaults
 from svpy.system.execplan import program
 from svpy.system.hosts import folder as identify
 from svpy.system.tell import because, say, write_all
@@ -38,6 +39,8 @@ def run(words: list[bytes]) -> int:
             b"tcprules(1) and " + shared + b"/smtp.rules"
         )
     step = newservice.next_step(path, identify(parent) == identify(SERVICES) is not None)
+    # From here on it may end when nobody reads what it says.
+    restore_defaults()
     try:
         write_all(1, b"made " + one_line(path) + b", next: " + one_line(step) + b"\n")
     except OSError as error:

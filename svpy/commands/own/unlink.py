@@ -74,7 +74,7 @@ def run(words: list[bytes]) -> int:
     # Before anything is done: looking goes into folders.
     for word, link in [(word, _found(word, parent)) for word in names]:
         try:
-            one = _unlink(word, link, parent)
+            one = _unlink(word, link)
             unlinked += [one] if one is not None else []
         except Die as refused:
             say(refused.message)
@@ -83,53 +83,57 @@ def run(words: list[bytes]) -> int:
 
 
 def _found(word: bytes, parent: bytes) -> bytes:
-    """The link that is meant: a name in the folder of services, a path of that link, or a folder that one
-    leads to."""
-    path = word.rstrip(b"/")
+    """The link that is meant: a name in the folder of services, a path of a link there or in another that is
+    scanned, or a folder that one leads to."""
     if b"/" not in word and word not in (b".", b".."):
         return parent + b"/" + word
     try:
-        absolute = links.absolute(path) if path else b"/"
-        if os.path.dirname(absolute) == parent or identify(os.path.dirname(absolute)) == identify(parent):
-            return absolute
-        key = identify(absolute)
+        path = links.absolute(word.rstrip(b"/") or b"/")
+        beside = os.path.dirname(path)
+        if identify(beside) == identify(parent) or (links.is_link(path) and links.is_scanned(beside)):
+            return path
+        key = identify(path)
         names = links.names_of(parent, key) if key is not None else []
     except OSError:
-        return path
-    return parent + b"/" + names[0] if names else absolute
+        return word
+    return parent + b"/" + names[0] if names else path
 
 
-def _unlink(word: bytes, link: bytes, parent: bytes) -> Unlinked | None:
+def _unlink(word: bytes, link: bytes) -> Unlinked | None:
     """Remove the link. Returns what is to leave, None if it led nowhere. Raises Die."""
     trouble = PROGRAM + b": fatal: unable to unlink " + one_line(word)
-    folder, _, name = link.rpartition(b"/")
     try:
         if not links.is_link(link):
-            aside = quoted(one_line(folder + b"/." + name))
-            raise Die(
-                FAILED,
-                trouble + b": it is no link. To end it: mv " + quoted(one_line(link)) + b" " + aside
-                + b" && svc -dx " + aside + b" " + aside + b"/log",
-            )  # fmt: skip
+            raise Die(FAILED, trouble + b": " + _instead(link))
         key = identify(link)
         if key is None:
             os.unlink(link)
-            say(
-                PROGRAM
-                + b": warning: "
-                + one_line(link)
-                + b" led nowhere: what may still run of it is out of reach"
-            )
+            nowhere = b" led nowhere: what may still run of it is out of reach"
+            say(PROGRAM + b": warning: " + one_line(link) + nowhere)
             return None
+        folder, _, name = link.rpartition(b"/")
         others = [other for other in links.names_of(folder, key) if other != name]
         if others:
             raise Die(FAILED, trouble + b": it is linked as " + one_line(others[0]) + b", too")
         halves, target = Halves(link), os.path.realpath(link)
+        if pid := halves.running_alone():
+            alone = (
+                b": it runs (pid %d), but no svscan supervises it: start one, which ends it in order" % pid
+            )
+            raise Die(FAILED, trouble + alone)
         halves.find_pipe()
         os.unlink(link)
     except OSError as error:
         raise Die(FAILED, because(trouble, error)) from None
     return Unlinked(word, target, halves)
+
+
+def _instead(folder: bytes) -> bytes:
+    """What to do with a service folder that is not linked but there itself."""
+    parent, _, name = folder.rpartition(b"/")
+    there, aside = quoted(one_line(folder)), quoted(one_line(parent + b"/." + name))
+    to_end = b"mv " + there + b" " + aside + b" && svc -dx " + aside + b" " + aside + b"/log"
+    return b"it is no link. To end it: " + to_end
 
 
 def _leave(unlinked: list[Unlinked], timeout_s: float) -> bool:
