@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +23,12 @@ DISTINCT = ("--user", USER, "--log-user", LOG_USER)
 
 
 class Place:
-    """Folders that every account can reach: `svc.d`, `logs`, and those of `Services`."""
+    """Folders beside those of `Services`: `svc.d` and `logs`."""
 
-    def __init__(self, root: Path) -> None:
-        self.services = Services(root)
-        self.svc_d = root / "svc.d"
-        self.logs = root / "logs"
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.svc_d = services.folder.parent / "svc.d"
+        self.logs = services.folder.parent / "logs"
         self.svc_d.mkdir()
         self.logs.mkdir()
 
@@ -53,8 +52,9 @@ class Place:
 
 
 @pytest.fixture
-def place(reachable: Path) -> Iterator[Place]:
-    yield Place(reachable)
+def place(reachable: Path) -> Place:
+    """That every account can reach."""
+    return Place(Services(reachable))
 
 
 def svscan(services: Services) -> Daemon:
@@ -235,8 +235,7 @@ def test_unless_told_otherwise_it_is_where_readme_has_it(tmp_path: Path) -> None
 
 
 def test_link_says_why_not(services: Services, tmp_path: Path) -> None:
-    place = Place.__new__(Place)
-    place.services = services
+    place = Place(services)
     for name in ("no-run", "no-program", ".hidden", "x", "y"):
         (tmp_path / name).mkdir()
     (tmp_path / "no-program/run").write_text("#!/bin/sh\n")
@@ -261,8 +260,7 @@ def test_link_says_why_not(services: Services, tmp_path: Path) -> None:
 
 
 def test_link_where_no_svscan_runs_says_so(services: Services) -> None:
-    place = Place.__new__(Place)
-    place.services = services
+    place = Place(services)
     folder = services.prepare("later")
     code, said = place.link(folder)
     assert (code, said.startswith(b"svpy: warning: no svscan runs on ")) == (0, True)
@@ -276,8 +274,7 @@ def test_link_where_no_svscan_runs_says_so(services: Services) -> None:
 @pytest.mark.parametrize("is_c", [False, pytest.param(True, marks=beside_c)], ids=["svpy", "C"])
 def test_unlink_loses_no_line(services: Services, is_c: bool) -> None:
     """A logger that is slow has all that its service said, however soon that ends; beside C's svscan, too."""
-    place = Place.__new__(Place)
-    place.services = services
+    place = Place(services)
     folder = services.prepare(
         "slow",
         "trap 'i=0; while [ $i -lt 200 ]; do echo last $i; i=$((i+1)); done; exit' TERM\n"
@@ -295,8 +292,7 @@ def test_unlink_loses_no_line(services: Services, is_c: bool) -> None:
 
 
 def test_unlink_of_a_logger_that_is_a_file_and_of_one_that_is_down(services: Services) -> None:
-    place = Place.__new__(Place)
-    place.services = services
+    place = Place(services)
     as_file = services.prepare("file", "echo hello; exec sleep 1000")
     script(as_file / "log", "cat >>said; sleep 0.1; echo end >>said")
     down = services.prepare("down", "echo hello; exec sleep 1000", log="exec cat >>said", down=True)
@@ -311,8 +307,7 @@ def test_unlink_of_a_logger_that_is_a_file_and_of_one_that_is_down(services: Ser
 
 
 def test_unlink_says_why_not_and_what_is_left(services: Services, tmp_path: Path) -> None:
-    place = Place.__new__(Place)
-    place.services = services
+    place = Place(services)
     services.make("real")
     stubborn = services.prepare(
         "stubborn", "trap '' TERM; echo ready; while :; do sleep 0.05; done", log="cat"
@@ -354,8 +349,7 @@ def test_unlink_says_why_not_and_what_is_left(services: Services, tmp_path: Path
 
 def test_what_runs_on_behind_a_killed_svscan_is_not_unlinked(services: Services) -> None:
     """There is nobody to end it; with the next svscan there is."""
-    place = Place.__new__(Place)
-    place.services = services
+    place = Place(services)
     folder = services.prepare("left", log="exec cat")
     (services.folder / "left").symlink_to(folder)
     with svscan(services) as daemon:
@@ -365,8 +359,8 @@ def test_what_runs_on_behind_a_killed_svscan_is_not_unlinked(services: Services)
         daemon.wait()
         assert place.unlink(folder) == (
             111,
-            b"svpy: fatal: unable to unlink %s: it runs (pid %d), but no svscan supervises it: start one, "
-            b"which ends it in order\n" % (bytes(folder), pid),
+            b"svpy: fatal: unable to unlink %s: it runs (pid %d) without svscan: start that first\n"
+            % (bytes(folder), pid),
         )
         with svscan(services):
             assert place.link(folder) == (0, b"")
@@ -380,8 +374,7 @@ def test_a_link_in_another_scanned_folder_is_meant_by_its_path(services: Service
     folder = services.prepare("twice")
     for scanned in (services, other):
         (scanned.folder / "twice").symlink_to(folder)
-    place = Place.__new__(Place)
-    place.services = services
+    place = Place(services)
     with svscan(other):
         other.up("twice")
         assert place.unlink(other.folder / "twice/") == (0, b"")

@@ -117,10 +117,7 @@ def _unlink(word: bytes, link: bytes) -> Unlinked | None:
             raise Die(FAILED, trouble + b": it is linked as " + one_line(others[0]) + b", too")
         halves, target = Halves(link), os.path.realpath(link)
         if pid := halves.running_alone():
-            alone = (
-                b": it runs (pid %d), but no svscan supervises it: start one, which ends it in order" % pid
-            )
-            raise Die(FAILED, trouble + alone)
+            raise Die(FAILED, trouble + b": it runs (pid %d) without svscan: start that first" % pid)
         halves.find_pipe()
         os.unlink(link)
     except OSError as error:
