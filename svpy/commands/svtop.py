@@ -65,6 +65,8 @@ def _textual() -> None:
 
 
 def _show(folder: bytes, environment: dict[bytes, bytes]) -> int:
+    # Looked at already; textual heeds one that is empty, too.
+    os.environ.pop("NO_COLOR", None)
     from svpy.view.top import Top
 
     top = Top(

@@ -172,7 +172,7 @@ def screen(view: View, facts: Facts, width: int, height: int, now_unix_s: int) -
     if view.mode == HELP:
         return head + _help(view, width, room) + bottom
     middle = _middle(view, facts, width, room, now_unix_s)
-    return head + middle + bottom
+    return _filled(head + middle, height - len(bottom)) + bottom
 
 
 def _middle(view: View, facts: Facts, width: int, room: int, now: int) -> list[Line]:
@@ -193,9 +193,10 @@ def _heading(view: View, facts: Facts, width: int) -> Line:
         word = group.service.state.word
         counted[word] = counted.get(word, 0) + 1
     number = len(view.listing.groups)
-    words = f"svtop {facts.folder}  {number} service{'' if number == 1 else 's'}"
+    words = f"svtop  {number} service{'' if number == 1 else 's'}"
     if counted:
         words += ": " + ", ".join(f"{counted[word]} {word}" for word in sorted(counted))
+    words += f"  {facts.folder}"
     ordered = f"by {view.listing.by}" + (", reversed" if view.listing.is_reversed else "")
     if view.text:
         ordered = f"/{view.text}  {ordered}"

@@ -9,7 +9,9 @@ Rules of this module:
 - a state is a letter, a word and how much it matters; colour only says again what they say.
 """
 
-from svpy.core.errors import one_line
+from errno import ENOENT
+
+from svpy.core.errors import error_text, one_line
 from svpy.core.history import History
 from svpy.core.seen import NOT_RUNNING
 from svpy.core.status import DOWN, FAILED, STARTED, STARTING, STOPPING
@@ -38,10 +40,12 @@ class State:
         self.help = help
 
 
+_NEVER = b"unable to open supervise/ok: " + error_text(ENOENT)
+
 _STATES: "tuple[tuple[State, Callable[[Seen], bool]], ...]" = (
     (
         State("-", "no svscan", BAD, "nobody supervises it"),
-        lambda seen: seen.trouble == NOT_RUNNING,
+        lambda seen: seen.trouble in (NOT_RUNNING, _NEVER),
     ),
     (
         State("?", "unknown", BAD, "it could not be looked at; the line below the services says why"),
@@ -201,8 +205,10 @@ class Listing:
         self._words: list[str] = []
 
     def filter(self, text: str) -> None:
-        """Show those only that match. Takes effect with `arrange`."""
+        """Show those only that match. Takes effect with `arrange`: if the selected one does not match, the
+        first that does is it."""
         self._words = text.casefold().split()
+        self._at = 0
 
     def arrange(self, now_unix_s: int) -> None:
         """Order and filter anew. A logger is shown with its service; if only a logger matches, both are."""

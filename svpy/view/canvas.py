@@ -90,22 +90,13 @@ def pieces(line: Line, width: int) -> list[Piece]:
 
 
 def changes(before: list[list[Piece]], after: list[list[Piece]]) -> list[tuple[int, int, int, int]]:
-    """Where they differ: (x, y, width, height) each."""
+    """Where they differ: (x, y, width, height) each, one a line: textual draws every one of them from the
+    line's beginning on."""
     found = []
     for y in range(max(len(before), len(after))):
-        old = before[y] if y < len(before) else []
-        new = after[y] if y < len(after) else []
-        known = set(old)
-        at = end = -1
-        for piece in new:
-            if piece in known:
-                continue
-            x, wide, _, _ = piece
-            if x != end:
-                if end > at:
-                    found.append((at, y, end - at, 1))
-                at = x
-            end = x + wide
-        if end > at:
-            found.append((at, y, end - at, 1))
+        known = set(before[y]) if y < len(before) else set()
+        new = [piece for piece in after[y] if piece not in known] if y < len(after) else []
+        if new:
+            (first, _, _, _), (last, wide, _, _) = new[0], new[-1]
+            found.append((first, y, last + wide - first, 1))
     return found

@@ -51,6 +51,7 @@ class Scene:
         self._block_s = block_s
         self._changed: dict[bytes, None] = {}
         self._must_list = True
+        self._settled: set[bytes] = set()
         self._sweep: list[bytes] = []
         self._swept_mono = 0.0
         self._usage: dict[bytes, tuple[int, float]] = {}
@@ -116,16 +117,23 @@ class Scene:
         for folder in found:
             if folder not in self.groups:
                 self._see(folder)
-                self._watch_service(folder)
 
     def _see(self, folder: bytes) -> None:
+        """Look at a service. Where nobody supervises it yet, what is to be watched may just have come: then
+        it is looked at once more, now that it is watched."""
+        group = self._seen(folder)
+        if not all(row.seen.is_supervised and row.key in self._settled for row in group.rows()):
+            self._settled.update(row.key for row in group.rows() if row.seen.is_supervised)
+            if self._watch_service(group):
+                self._seen(folder)
+
+    def _seen(self, folder: bytes) -> Group:
         seen = see(folder)
         service, logger = seen[0], seen[1] if len(seen) > 1 else None
         group = self.groups.get(folder)
         if group is None:
-            self.groups[folder] = Group(Row(service), None if logger is None else Row(logger))
-            return
-        had_logger, was_supervised = group.logger is not None, group.service.seen.is_supervised
+            group = self.groups[folder] = Group(Row(service), None if logger is None else Row(logger))
+            return group
         group.service.see(service)
         if logger is None:
             group.logger = None
@@ -133,29 +141,33 @@ class Scene:
             group.logger = Row(logger)
         else:
             group.logger.see(logger)
-        if (logger is not None) != had_logger or service.is_supervised != was_supervised:
-            self._watch_service(folder)
+        return group
 
-    def _watch_service(self, folder: bytes) -> None:
-        group = self.groups[folder]
-        self._watch_half(folder, folder + b"/supervise", folder)
+    def _watch_service(self, group: Group) -> bool:
+        """Returns whether anything is watched that was not."""
+        folder = group.service.key
+        is_new = self._watch_half(folder, folder + b"/supervise", folder)
         if group.logger is not None:
             seen: Seen = group.logger.seen
             path = folder + b"/supervise/log" if seen.is_file else seen.name + b"/supervise"
-            self._watch_half(folder, path, path.rpartition(b"/")[0])
+            is_new |= self._watch_half(folder, path, path.rpartition(b"/")[0])
+        return is_new
 
-    def _watch_half(self, folder: bytes, supervise: bytes, before: bytes) -> None:
-        if not self._watch(folder, supervise, _SUPERVISE_CHANGES):
-            self._watch(folder, before, _BEFORE_SUPERVISE)
+    def _watch_half(self, folder: bytes, supervise: bytes, before: bytes) -> bool:
+        is_new = self._watch(folder, supervise, _SUPERVISE_CHANGES)
+        return self._watch(folder, before, _BEFORE_SUPERVISE) or False if is_new is None else is_new
 
-    def _watch(self, folder: bytes, path: bytes, mask: int) -> bool:
+    def _watch(self, folder: bytes, path: bytes, mask: int) -> "bool | None":
+        """Returns whether it was not watched before; None if it cannot be."""
         if self._watcher is None:
-            return False
+            return None
         try:
-            self._watches[self._watcher.add(path, mask)] = folder
+            wd = self._watcher.add(path, mask)
         except OSError:
-            return False
-        return True
+            return None
+        is_new = wd not in self._watches
+        self._watches[wd] = folder
+        return is_new
 
     def _forget(self, folder: bytes) -> None:
         for wd in [wd for wd, whose in self._watches.items() if whose == folder]:
@@ -164,6 +176,7 @@ class Scene:
             del self._watches[wd]
         for key in (folder, folder + b"/log"):
             self._usage.pop(key, None)
+            self._settled.discard(key)
 
     def sweep(self, now_mono: float) -> None:
         """Look at so many of all services as is their turn."""
@@ -175,8 +188,8 @@ class Scene:
         number = 1 + int(len(self.groups) * elapsed_s / SWEEP_S)
         for folder in self._sweep[-number:]:
             if folder in self.groups:
+                self._watch_service(self.groups[folder])
                 self._see(folder)
-                self._watch_service(folder)
         del self._sweep[-number:]
 
     def sample(self, now_mono: float) -> float:

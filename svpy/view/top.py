@@ -101,10 +101,13 @@ class Top(App[None]):
         self.exit()
 
     def _handle_exception(self, error: Exception) -> None:
-        """textual would print a traceback."""
         if self.error is None:
             self.error = error
-        self.exit()
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """textual would print a traceback."""
+        self.panic()
 
     # What wakes it.
 
@@ -141,6 +144,10 @@ class Top(App[None]):
 
     def _sample(self) -> None:
         """The slow tick."""
+        if not (self.is_headless or os.isatty(0)):
+            # Its terminal is gone, and it was not even told so.
+            self._end_by(signal.SIGHUP)
+            return
         now = time.monotonic()
         self.scene.sweep(now)
         self.scene.look({_service(row.key, row.seen.is_logger): None for row in on_screen(self.view)})
@@ -160,7 +167,7 @@ class Top(App[None]):
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        self.view.paste(event.text, int(time.time()))
+        self.view.paste(event.text, _now())
         self._draw()
 
     def action_press(self, key: str) -> None:
@@ -170,7 +177,7 @@ class Top(App[None]):
     # What is done.
 
     def _press(self, key: str, character: str) -> None:
-        wanted = self.view.press(key, character, int(time.time()))
+        wanted = self.view.press(key, character, _now())
         if isinstance(wanted, Quit):
             self.exit()
             return
@@ -212,7 +219,7 @@ class Top(App[None]):
         listing = self.view.listing
         listing.groups = list(self.scene.groups.values())
         self._facts.trouble = printable(self.scene.trouble)
-        listing.arrange(int(time.time()))
+        listing.arrange(_now())
         self._draw()
 
     def _draw(self) -> None:
@@ -222,7 +229,7 @@ class Top(App[None]):
             self._log_of = wanted
             self.set_timer(SELECTED_FOR_S, self._read_log)
         width, height = self.size
-        lines = screen(self.view, self._facts, width, height, int(time.time()))
+        lines = screen(self.view, self._facts, width, height, _now())
         for line in lines:
             for cell in line:
                 cell.text = self._encode(cell.text)
@@ -245,6 +252,10 @@ class Top(App[None]):
 def _service(key: bytes, is_logger: bool) -> bytes:
     """The folder of the service that a row is of."""
     return key.rpartition(b"/")[0] if is_logger else key
+
+
+def _now() -> int:
+    return int(time.time())
 
 
 def _date(unix_s: int) -> str:
