@@ -17,6 +17,8 @@ from support.processes import environment, eventually, run
 from support.services import Daemon, Services, alive, c_environment, is_hosted, script
 from support.services import svscan as start_svscan
 
+from svpy.core.catalogue import COMMANDS
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for other accounts")
 USER, LOG_USER = "nobody", "daemon"
 DISTINCT = ("--user", USER, "--log-user", LOG_USER)
@@ -115,6 +117,18 @@ def test_a_port_is_bound_by_root_and_served_by_the_user(place: Place) -> None:
         eventually(answer)
         assert place.unlink("t") == (0, b"")
     assert b"tcpserver: status: 0/40" in (place.logs / "t/current").read_bytes()
+
+
+@needs_root
+@pytest.mark.skipif(b"svcheck" not in COMMANDS, reason="there is no svcheck to ask")
+@pytest.mark.skipif(shutil.which("tcpserver") is None, reason="needs tcpserver, which is not installed")
+def test_svcheck_finds_nothing_to_say_of_what_was_made(place: Place) -> None:
+    assert place.new("a", *DISTINCT, "--limit", "memory=30000000", "--limit", "files=99", "--", "cat")[0] == 0
+    address = f"127.0.0.1:{free_port()}"
+    assert place.new("t", *DISTINCT, "--tcp", address, "--limit", "processes=50", "--", "cat", "a b")[0] == 0
+    assert place.new("plain", "--log-user", LOG_USER, "--", "sh", "-c", "exec sleep 1000")[0] == 0
+    done = run("svcheck", *sorted(place.svc_d.iterdir()))
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_without_tcpserver_its_package_is_named(place: Place, tmp_path: Path) -> None:
