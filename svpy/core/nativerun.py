@@ -35,6 +35,8 @@ _FIRST_LINE = re.compile(rb"#![ \t]{0,8}/bin/sh(?:[ \t]{1,8}-(?:e|u|eu|ue))?[ \t
 
 _IDLE = re.compile(rb"(?:[ \t\n]|\\\n|#[^\n]*(?:\n|\Z))*")
 """What stands before a command: blanks, empty lines, joined lines, comments."""
+PLAIN = rb"[A-Za-z0-9_%+,\-./:=@^!\]]+"
+"""Of a word what means nothing to any shell."""
 # No possessive repetitions: Python 3.11.2, which is Debian 12's, matches `(?:a|"b")*+` wrongly.
 _TOKEN = re.compile(
     rb"""(?P<join>\\\n)
@@ -42,7 +44,9 @@ _TOKEN = re.compile(
     |(?P<newline>\n)
     |(?P<hash>\#)
     |(?P<merge>2>&1(?=[\ \t\n]|\Z))
-    |(?P<plain>[A-Za-z0-9_%+,\-./:=@^!\]]+)
+    |(?P<plain>"""
+    + PLAIN
+    + rb""")
     |(?P<single>'[\t\n\ -&(-~]*')
     |(?P<double>"(?:[\t\n\ !\#%-\[\]-_a-~]|\\[\t\n\ -~])*")
     |(?P<escape>\\[\t\ -~])""",
