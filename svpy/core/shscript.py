@@ -117,7 +117,7 @@ class Command:
 
     @property
     def stands_alone(self) -> bool:
-        """Whether sh comes to it for certain (if it ends nothing before), and does nothing with what it returns."""
+        """Whether sh comes to it for certain, if nothing has ended it before, and ignores what it returns."""
         return self.depth == 0 and self.before == self.behind == b";"
 
     @property
