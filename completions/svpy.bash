@@ -48,6 +48,11 @@ __svpy_form() {
         takes='-t:-'
         operands='services'
         behind='' ;;
+    'svcheck')
+        options='--json'
+        takes=''
+        operands='services'
+        behind='' ;;
     'svtop')
         options=''
         takes=''
@@ -350,5 +355,5 @@ _svpy() {
 }
 
 # BEGIN completes: written by completions/tables from svpy/core/catalogue.py
-complete -F _svpy svpy svscan supervise svc svok svup svstat svwait svtop multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-init
+complete -F _svpy svpy svscan supervise svc svok svup svstat svwait svcheck svtop multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-init
 # END completes

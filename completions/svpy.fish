@@ -115,6 +115,7 @@ if not set -q __svpy_is_loaded
     complete -c svup -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svstat -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svwait -n __fish_is_first_arg -l help -d 'print the synopsis'
+    complete -c svcheck -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svtop -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c multilog -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c setuidgid -n __fish_is_first_arg -l help -d 'print the synopsis'
@@ -179,6 +180,9 @@ if not set -q __svpy_is_loaded
     complete -c svwait -s 'o'
     complete -c svwait -s 't' -x -a ''
     complete -c svwait -n '__svpy_at 0+ 0 -t' -f -a '(__svpy_services)'
+    complete -c svcheck -f
+    complete -c svcheck -l 'json'
+    complete -c svcheck -n '__svpy_at 0+ 0' -f -a '(__svpy_services)'
     complete -c svtop -f
     complete -c svtop -n '__svpy_at 0+ 0' -f -a '(__fish_complete_directories (commandline -ct))'
     complete -c multilog -f

@@ -19,8 +19,8 @@ from svpy.core.catalogue import COMMANDS, DAEMONS
 ROOT = Path(__file__).parent.parent
 BENCH = ROOT / "bench"
 FIGURES = ROOT / "docs/figures.json"
-ELSEWHERE = {b"readproctitle", b"svscanboot"}
-"""They stay, or become another."""
+ELSEWHERE = {b"readproctitle", b"svscanboot", b"svcheck"}
+"""They stay, become another, or read what there is to read."""
 
 FLOOR = rb"\| (\S.*) \| ([\d,]+) \|\n"
 EXECUTED = "svpy --no-native"

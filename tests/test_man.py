@@ -15,6 +15,7 @@ from support.processes import environment, run
 
 from svpy.core.catalogue import COMMANDS, SYNOPSES
 from svpy.core.chain import LIMITS
+from svpy.core.check import RULES
 from svpy.core.control import LETTERS
 from svpy.core.logscript import Script
 
@@ -106,6 +107,18 @@ def test_every_option_of_a_synopsis_is_explained(name: bytes) -> None:
     }
     assert options
     assert [option for option in sorted(options) if not explained(f"{name.decode()}.8", option)] == []
+
+
+@rendering
+def test_every_rule_of_svcheck_is_explained_where_its_severity_is() -> None:
+    text = section("svcheck.8", "DESCRIPTION")
+    places = [text.index(title) for title in ("   Errors\n", "   Warnings\n", "   Notes\n")]
+    ends = [*places[1:], len(text)]
+    parts = {word: text[a:b] for word, a, b in zip(("error", "warning", "note"), places, ends, strict=True)}
+    for severity, part in parts.items():
+        ids = re.findall(r"(?m)^ {5}([a-z]+(?:-[a-z]+)*)$|^ {5}(down|crlf|finish|no-run|unseen) ", part)
+        named = {name or short for name, short in ids}
+        assert named == {rule.name.decode() for rule in RULES if rule.severity.decode() == severity}
 
 
 def outcome(word: bytes) -> object:

@@ -12,7 +12,7 @@ Rules of this module:
 
 from svpy.core import readiness
 from svpy.core.checkfacts import FOLDER, NOTHING, REGULAR, STRANGE_LINK, Half, Service
-from svpy.core.checkscript import LOADERS
+from svpy.core.checkscript import BUILTINS, LOADERS
 from svpy.core.logscript import KEEP_LEAST, SIZE_LEAST_BYTES, SIZE_MOST_BYTES
 from svpy.core.numbers import scan_ulong, seconds
 
@@ -313,10 +313,9 @@ def _rounded(need: int) -> int:
     return (need * 3 // 2 // 1000000 + 1) * 1000000
 
 
-_SHORT = frozenset(
-    b"exit echo printf true false test [ : . source eval set trap wait sleep rm mkdir rmdir touch ln mv cp"
-    b" chmod chown kill svc svstat svok svup date cat seq head tail grep sed awk find sync return break"
-    b" continue export readonly unset umask ulimit cd read shift".split()
+_SHORT = BUILTINS | frozenset(
+    b"sleep rm mkdir rmdir touch ln mv cp chmod chown svc svstat svok svup svwait date cat seq head tail grep"
+    b" sed awk find sync".split()
 )
 """Commands that end soon or are the shell's own: nobody misses an exec before them."""
 
@@ -546,7 +545,7 @@ def _queue(service: Service, half: Half) -> "Said":
     for name, count in service.queues:
         yield (
             half.reading.main.line if half.reading.main else 0,
-            b"%d messages wait in %s's queue, and nothing of it runs" % (count, name),
+            b"mail waits in %s's queue (%d), and nothing of it runs" % (name, count),
             b"start it once more without its port 25 until they are delivered"
             if name != b"qmail"
             else b"start qmail-send",

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 HERE = b"."
 """The folder that a script is started in."""
 
+BUILTINS = frozenset(
+    b". : [ alias bg break cd command continue echo eval exec exit export false fg getopts hash jobs kill"
+    b" local printf pwd read readonly return set shift source test times trap true type ulimit umask unalias"
+    b" unset wait".split()
+)
+"""What sh does itself."""
+
 _HIDDEN = b"\0"
 """Stands for a word that is not known: none can hold it."""
 
@@ -30,9 +37,9 @@ _NO_PATH = search_path([])
 
 class Program:
     """A word that is executed, where it is looked for (None: not known), the folder we are in then (None),
-    and the words behind it. `address_bytes`, `data_bytes`: what it may have at most, None if nothing limits it;
-    `limited_at` is the line of that limit. `is_main`: it is what the service becomes, else what that starts
-    for each connection."""
+    and the words behind it. `address_bytes`, `data_bytes`: what it may have at most, None if nothing limits
+    it; `limited_at` is the line of that limit. `is_main`: it is what the service becomes, else what that
+    starts for each connection."""
 
     __slots__ = (
         "account",
@@ -155,7 +162,7 @@ def read(script: Script, inherited_path: bytes) -> Reading:
         if last is not None and last.stands_alone and last.words and not last.is_compound:
             reading.main = last
     main = reading.main
-    if main is None:
+    if main is None or (not reading.is_exec and main.name in BUILTINS):
         return reading
     reading.may_redirect |= _redirects(main, main)
     words = main.words[1:] if reading.is_exec else main.words
@@ -214,8 +221,8 @@ class _State:
     def after(self, command: Command) -> None:
         is_certain = command.stands_alone
         if not command.words:
-            for name, word in command.assignments:
-                self._variables[name] = self.value(word) if is_certain else None
+            for variable, value in command.assignments:
+                self._variables[variable] = self.value(value) if is_certain else None
             return
         name = command.name
         if name in (b"cd", b"pushd", b"popd"):
@@ -276,9 +283,9 @@ class _Walk:
             if step is None:
                 return
             try:
-                rest = step(self, program, rest[1:])
+                rest = step(self, program, program.rest)
             except Die as death:
-                if all(each.is_one for each in rest):
+                if all(each.is_one for each in program.rest):
                     message = death.message.rpartition(b"\n")[2]
                     self._reading.mistakes.append((word.line, message))
                 return

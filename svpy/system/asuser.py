@@ -15,8 +15,8 @@ _OK = b""
 
 def log_troubles(folder_fd: int, uid: int, gids: "tuple[int, ...]", paths: "list[bytes]") -> "list[bytes]":
     """Of each log folder why multilog could not write it, if it was started in the folder of `folder_fd`,
-    with that uid and these groups, the first one its own; empty if it could. Raises OSError (EPERM: we may not
-    become that user)."""
+    with that uid and these groups, the first one its own; empty if it could. Raises OSError (EPERM: we may
+    not become that user)."""
     if uid == os.geteuid():
         return _asked(folder_fd, uid, paths)
     read_fd, write_fd = os.pipe()

@@ -18,7 +18,8 @@ from svpy.core.environment import candidates
 from svpy.core.errors import error_text
 from svpy.core.shscript import MOST_BYTES
 from svpy.system import identity
-from svpy.system.logsites import absolute
+from svpy.system.logsites import absolute, open_file
+from svpy.system.proc import read, stat_fields
 from svpy.system.seeing import SERVICES, see
 
 TYPE_CHECKING = False
@@ -31,6 +32,8 @@ _MOST_NEEDS = 1000
 _FIRST_LINE_BYTES = 512
 _PORT_START = b"/proc/sys/net/ipv4/ip_unprivileged_port_start"
 _ANY = b"0.0.0.0"
+_PARENT = 4 - 3
+"""Of stat_fields."""
 _RULES_SOURCES = (b"", b".rules", b".txt")
 """What stands behind the name of compiled rules, without their `.cdb`, in the name of their source."""
 
@@ -179,10 +182,22 @@ def _unseen(service: Service, what: bytes) -> None:
         service.unseen.append(what)
 
 
-def inherited_path() -> bytes:
-    """Where a script that says nothing of PATH may look for its programs: as we would, or as svscan's unit
-    and svscanboot have it."""
-    return os.environb.get(b"PATH", b"/bin:/usr/bin") + b":" + _USUAL_PATH
+def _inherited_path(pid: int) -> bytes:
+    """Where a script that says nothing of PATH may look for its programs: as svscan would that has started
+    the process `pid`, as we would, or as svscan's unit and svscanboot have it."""
+    ours = os.environb.get(b"PATH", b"/bin:/usr/bin")
+    return b":".join(part for part in (_path_of_svscan(pid), ours, _USUAL_PATH) if part)
+
+
+def _path_of_svscan(pid: int) -> bytes:
+    if not pid:
+        return b""
+    try:
+        parent = stat_fields(b"%d" % pid)[_PARENT]
+        entries = read(b"/proc/" + parent + b"/environ").split(b"\0")
+    except (OSError, IndexError):
+        return b""
+    return next((entry[5:] for entry in entries if entry.startswith(b"PATH=")), b"")
 
 
 def _look_around(service: Service, half: Half, fd: int, pid: int) -> None:
@@ -192,7 +207,7 @@ def _look_around(service: Service, half: Half, fd: int, pid: int) -> None:
     half.interpreter = checkfacts.interpreter_of(text)
     if half.interpreter.startswith(b"/"):
         half.has_interpreter = _is_program(half.interpreter, fd)
-    reading = half.reading = checkfacts.reading_of(text, inherited_path())
+    reading = half.reading = checkfacts.reading_of(text, _inherited_path(pid))
     if reading is None:
         return
     for named in reading.accounts:
@@ -211,7 +226,7 @@ def _look_around(service: Service, half: Half, fd: int, pid: int) -> None:
         _look_at_rules(half, named, fd)
     _look_at_log(service, half, fd)
     if half.ports:
-        _look_at_ports(service, half, pid)
+        _look_at_ports(service, half)
     if not half.is_logger and not service.queues:
         from svpy.core.check import carries_mail
 
@@ -277,8 +292,6 @@ def _measured(path: bytes, program: "Program", fd: int) -> Executable:
 
 def _interpreted(path: bytes) -> bytes:
     """The ELF file that an exec of it would run. Raises OSError."""
-    from svpy.system.logsites import open_file
-
     fd = open_file(path)
     try:
         text = os.read(fd, _FIRST_LINE_BYTES)
@@ -363,7 +376,7 @@ def _look_at_log(service: Service, half: Half, fd: int) -> None:
             half.log_troubles.append((program.line, path, program.account, why))
 
 
-def _look_at_ports(service: Service, half: Half, pid: int) -> None:
+def _look_at_ports(service: Service, half: Half) -> None:
     assert half.reading is not None
     from svpy.system.listening import TCP, listening, sockets_of
 
@@ -381,10 +394,11 @@ def _look_at_ports(service: Service, half: Half, pid: int) -> None:
             continue
         from svpy.system.trees import trees
 
-        usage = trees([pid]).get(pid) if pid else None
-        own = set(usage.pids) if usage else set()
         holders = [each for each in _pids() if inodes & sockets_of((each,))]
-        if own.isdisjoint(holders) and (holders or not service.is_up):
+        # What it runs is looked at behind that: it may have been started just now.
+        now = see(service.name)
+        own = {pid for usage in trees([each.pid for each in now]).values() for pid in usage.pids}
+        if own.isdisjoint(holders) and (holders or not now[0].is_up):
             holder = Holder(holders[0], _name(holders[0])) if holders else None
             half.taken.append((listen, port, holder))
         if not holders:
@@ -406,8 +420,6 @@ def _pids() -> list[int]:
 
 
 def _name(pid: int) -> bytes:
-    from svpy.system.proc import read
-
     try:
         return read(b"/proc/%d/comm" % pid).rstrip(b"\n")
     except OSError:

@@ -95,6 +95,8 @@ class _Elf:
                 self.interpreter = os.pread(fd, min(in_file, _MOST_NAME_BYTES), start).rstrip(b"\0")
             elif kind == _PT_DYNAMIC:
                 dynamic = (start, min(in_file, _MOST_DYNAMIC_BYTES))
+        if not self.loads:
+            raise ValueError("nothing to load")
         if dynamic:
             self._read_dynamic(fd, *dynamic)
 

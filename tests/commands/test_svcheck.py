@@ -47,6 +47,10 @@ def chain(words: str) -> Build:
     return script(f"#!/bin/sh\nexec 2>&1\nexec {words}\n")
 
 
+def limited(words: str) -> Build:
+    return chain(f"softlimit {words} sleep 9")
+
+
 def logger(text: str = LOG, main: bool = True) -> Build:
     """A service with a logger, whose folder main is its user's."""
 
@@ -173,9 +177,9 @@ ROWS = [
         script("#!/bin/sh\nPATH=/nowhere:/none\nexec sleep 1000\n"),
         script("#!/bin/sh\nPATH=/nowhere:/usr/bin:/bin\nexec sleep 1000\n"),
     ),
-    Row("softlimit-too-low", "run:3", chain("softlimit -m 1000000 sleep 9"), chain("softlimit -m 3000000 sleep 9")),
-    Row("softlimit-too-low", "run:3", chain("softlimit -a 1000000 sleep 9"), chain("softlimit -a 3000000 sleep 9")),
-    Row("softlimit-too-low", "run:3", chain("softlimit -d 50000 sleep 9"), chain("softlimit -d 250000 sleep 9")),
+    Row("softlimit-too-low", "run:3", limited("-m 1000000"), limited("-m 3000000")),
+    Row("softlimit-too-low", "run:3", limited("-a 1000000"), limited("-a 3000000")),
+    Row("softlimit-too-low", "run:3", limited("-d 50000"), limited("-d 250000")),
     Row(
         "softlimit-too-low",
         "run:3",
@@ -211,9 +215,9 @@ ROWS = [
         logger(),
     ),
     Row("log-not-writable", "log/run:2", logger("#!/bin/sh\nexec multilog t /no/where/main\n"), logger()),
-    Row("multilog-clamped", "log/run:2", logger(LOG.replace("t ", "t s50000000 ")), logger()),
-    Row("multilog-clamped", "log/run:2", logger(LOG.replace("t ", "t n1 ")), logger(LOG.replace("t ", "t n2 "))),
-    Row("multilog-ignored", "log/run:2", logger(LOG.replace("t ", "t z9 ")), logger()),
+    Row("multilog-clamped", "log/run:2", logger(LOG.replace(" t ", " t s50000000 ")), logger()),
+    Row("multilog-clamped", "log/run:2", logger(LOG.replace(" t ", " t n1 ")), logger()),
+    Row("multilog-ignored", "log/run:2", logger(LOG.replace(" t ", " t z9 ")), logger()),
     Row("multilog-nowhere", "log/run:2", logger(LOG.replace("./main", "s99999"), False), logger()),
     Row(
         "low-port",
@@ -228,7 +232,7 @@ ROWS = [
         chain("setuidgid nobody tcpserver -l x -c 20 0 2525 cat"),
     ),
     Row("stale-rules", "run:3", rules(True), rules(False)),
-    Row("no-rules", "run:3", chain("tcpserver -x ./no.cdb 0 25 cat"), chain("tcpserver -X -x ./no.cdb 0 25 cat")),
+    Row("no-rules", "run:3", chain("tcpserver -x ./no 0 25 cat"), chain("tcpserver -X -x ./no 0 25 cat")),
     Row("bad-ready", "ready:1", file("ready", "listen smtp\n"), file("ready", "listen 25\n")),
     Row("bad-ready", "ready:1", file("ready", "exec ./check\n"), file("ready", "exec ./run\n")),
     Row("bad-needs", "needs:2", file("needs", "# both\nnowhere\n"), file("needs", "# both\n\n")),
@@ -355,7 +359,7 @@ def test_mail_that_waits_for_another(name: str, root: Path) -> None:
     build = "mount -t tmpfs none /var/spool; " + "".join(
         f"mkdir -p /var/spool/{Path(path).parent}; : >/var/spool/{path}; " for path in QUEUES[name]
     )
-    for make_queue, said in ((build, f"2 messages wait in {name}'s queue, and nothing of it runs"), ("", "")):
+    for make_queue, said in ((build, f"mail waits in {name}'s queue (2), and nothing of it runs"), ("", "")):
         done = run(
             "unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c",
             make_queue + 'exec svcheck "$@"', "sh", folder, other,
@@ -393,9 +397,7 @@ def test_without_root_what_cannot_be_seen_is_said_once(root: Path) -> None:
 def test_lines_exit_codes_and_options(root: Path) -> None:
     folder = make(root, "lines", script("#!/bin/sh\nexec 2>&1\nexec setuidgid no\x1b[1mbody sleep 9\n"))
     done = run("svcheck", "lines", cwd=root)
-    assert done.returncode == 2
-    # What a script says speaks to no terminal: neither is the word understood, nor is it shown.
-    assert b"\x1b" not in done.stdout
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")  # no shell's word for certain
     (folder / "run").write_text("#!/bin/sh\nexec 2>&1\nexec setuidgid 'no\x1bbody\n' sleep 9\n")
     done = run("svcheck", "lines", cwd=root)
     assert done.stdout == (
@@ -476,7 +478,7 @@ def test_a_planted_link_shows_nothing(root: Path) -> None:
     (folder / "log").symlink_to(folder)
     os.lchown(folder / "log", NOBODY, NOBODY)
     done = run("svcheck", folder)
-    assert b"hidden" not in done.stdout and done.returncode == 2, done
+    assert b"hidden" not in done.stdout and done.returncode == 1, done
     assert b"[strange-link]" in done.stdout
 
 
