@@ -14,10 +14,12 @@ def run(words: list[bytes]) -> int:
         from svpy.core.catalogue import usage
 
         raise Die(USAGE, usage(b"supervise"))
+    from svpy.system.installed import script
     from svpy.system.signals import hold_back, number
     from svpy.system.title import take
 
     hold_back(number("TERM"), number("INT"))
+    started_as = script()
     take(PROGRAM, words)
     try:
         os.chdir(words[0])
@@ -25,7 +27,7 @@ def run(words: list[bytes]) -> int:
         raise Die(FAILED, because(b"supervise: fatal: unable to chdir to " + words[0], error)) from error
     from svpy.daemon.main import host_one
 
-    host_one(PROGRAM, words[0])
+    host_one(PROGRAM, words[0], started_as)
     return 0
 
 

@@ -3,6 +3,7 @@
 from svpy.commands.own import PROGRAM
 from svpy.core.catalogue import OWN, usage
 from svpy.core.errors import USAGE, Die
+from svpy.core.readywire import COMMAND as WATCHER
 from svpy.core.templatewire import COMMAND as TEMPLATE
 from svpy.system.dispositions import restore_defaults
 from svpy.system.entry import entry
@@ -14,6 +15,8 @@ def run(words: list[bytes]) -> int:
         return _list()
     if words[0] == TEMPLATE and len(words) > 2:
         return _template(words[1:])
+    if words[0] == WATCHER and len(words) > 2:
+        return _watcher(words[1:])
     if words[0] not in OWN:
         raise Die(USAGE, usage(PROGRAM))
     return _do(words[0].decode(), words[1:])
@@ -31,6 +34,14 @@ def _template(words: list[bytes]) -> int:
     """Not for people: svscan asks for it, to fork loggers from."""
     from svpy import __version__
     from svpy.native.template import run
+
+    return run(words, __version__.encode())
+
+
+def _watcher(words: list[bytes]) -> int:
+    """Not for people: svscan asks for it, to look whether services are ready."""
+    from svpy import __version__
+    from svpy.native.watcher import run
 
     return run(words, __version__.encode())
 

@@ -183,3 +183,53 @@ def is_ready(status: bytes, word: bytes, note: bytes, asks: bool) -> bool:
         return decode_note(status, note)[0] == READY
     is_up = len(status) >= SIZE_BYTES and status[12:16] != bytes(4)
     return is_up and word not in (STARTING, STOPPING)
+
+
+def nothing_yet(asked: Asked) -> bytes:
+    """Why one that has just been started is not ready."""
+    if asked.kind == LISTEN:
+        return b"nothing listens on " + place(asked)
+    if asked.kind == FILE:
+        return b"no file " + one_line(asked.path)
+    if asked.kind == EXEC:
+        return one_line(asked.words[0]) + b" has not ended yet"
+    if asked.kind == FD:
+        return b"no newline on descriptor %d yet" % asked.number
+    return b"no READY=1 yet"
+
+
+def place(asked: Asked) -> bytes:
+    """Where it is to listen, in words."""
+    if asked.protocol == UNIX:
+        return b"unix:" + one_line(asked.path)
+    return asked.protocol + b" " + (asked.address + b" " if asked.address else b"") + b"%d" % asked.port
+
+
+def how_it_ended(asked: Asked, code: int) -> bytes:
+    """Why it is not ready, by the exit code of its program, or minus the signal that killed it."""
+    how = b"exit %d of " % code if code >= 0 else b"signal %d of " % -code
+    return how + one_line(asked.words[0])
+
+
+def says_ready(message: bytes) -> bool:
+    """Whether a datagram says READY=1 (sd_notify(3))."""
+    return b"READY=1" in message.split(b"\n")
+
+
+def may_say(sender_uid: int, services_uid: int, is_of_tree: bool) -> bool:
+    """Whether a sender's word counts for a service: one of its own processes, its user, or root."""
+    return is_of_tree or sender_uid in (0, services_uid)
+
+
+FIRST_LOOK_S = 0.005
+LAST_LOOK_S = 1.0
+_SLOWER = 1.5
+_SHARE = 4
+"""Looking takes a fifth of the time at most."""
+
+
+def rest_s(last_s: float, took_s: float) -> float:
+    """How long to wait before the next look: `last_s` is how long it was before this one, 0 before the first,
+    `took_s` what the look took."""
+    rest_s = min(last_s * _SLOWER, LAST_LOOK_S) if last_s else FIRST_LOOK_S
+    return max(rest_s, _SHARE * took_s)

@@ -23,9 +23,14 @@ from svpy.system.supervised import SERVICE
 
 if TYPE_CHECKING:
     from svpy.daemon.loggerprocess import LoggerProcess
+    from svpy.daemon.readiness import Asking
 
-_REBUILT = ("addressing", "ended", "left", "logger", "native", "record", "scripts", "service")
+_REBUILT = ("addressing", "asking", "ended", "left", "logger", "native", "record", "scripts", "service")
 """What is handed over in another way than as it is: objects, and what leads to others."""
+
+
+UNKNOWN_NOTE = b"\0"
+"""What it says is not what it should."""
 
 
 class Refused(Exception):
@@ -67,6 +72,8 @@ class Hosted:
     not say anything); `unrecorded` that it could not be written. `pidfd` is that of a process that another
     supervise had started, else -1. `parked_ok` is the name of `ok` in system/parked.py, 0 if it is not there.
     `stopping` says that it is being stopped to be left.
+    `asking` is what is asked of its process to be called ready, None where that is nothing; `noted` the note
+    about that (core/readiness.py), empty if there is none.
     `native` is the process that it shares with others, if it does, and `native_id` its name there."""
 
     __slots__ = (
@@ -75,6 +82,7 @@ class Hosted:
         "_records",
         "_supervise",
         "addressing",
+        "asking",
         "control_fd",
         "ended",
         "files_fd",
@@ -89,6 +97,7 @@ class Hosted:
         "name",
         "native",
         "native_id",
+        "noted",
         "parked_ok",
         "pidfd",
         "published",
@@ -120,6 +129,8 @@ class Hosted:
         self.stopping = False
         self.pidfd = -1
         self.parked_ok = 0
+        self.asking: Asking | None = None
+        self.noted = b""
         self.native: LoggerProcess | None = None
         self.native_id = 0
         self.scripts = place.scripts
@@ -141,6 +152,10 @@ class Hosted:
                 self.files_fd = self.folder_fd
             self._fds = tuple(self._fds)
             self.record = decode(handed_over["record"]) if handed_over.get("record") else None
+            if handed_over.get("asking"):
+                from svpy.daemon.readiness import Asking
+
+                self.asking = Asking.handed_over(handed_over["asking"])
             recall(self.addressing, handed_over["addressing"])
             recall(self.service, handed_over["machine"], ("_scripts",))
             if "exits" not in handed_over["machine"] and (exits := self.read_exits(None)) is not None:
@@ -195,6 +210,7 @@ class Hosted:
             "scripts": [self.scripts.first, self.scripts.main],
             "record": self.record and encode(self.record),
             "with_logger": self.logger is not None,
+            "asking": self.asking and self.asking.state(),
             "addressing": memory(self.addressing),
             "machine": memory(self.service, ("_scripts",)),
         }
@@ -241,6 +257,33 @@ class Hosted:
             self.unrecorded = True
             folders.overwrite(self.lock_fd, encode(record))
             self.unrecorded = False
+
+    def write_note(self, note: bytes, warn: Callable[[bytes], None]) -> None:
+        """Have `supervise/ready` say that, and nothing if it is empty. That it cannot is said once."""
+        if note == self.noted or not self.has_files:
+            return
+        before, self.noted = self.noted, note
+        name = self._prefix + b"ready"
+        try:
+            if note:
+                folders.replace(name, note, self.files_fd)
+            else:
+                folders.remove(name, self.files_fd)
+        except (folders.NotPublished, OSError) as error:
+            number = error.error.errno if isinstance(error, folders.NotPublished) else error.errno
+            self.noted = UNKNOWN_NOTE
+            if before != UNKNOWN_NOTE:
+                warn(b"unable to write " + self.name + self.where + name + b": " + error_text(number))
+
+    def read_note(self) -> bytes:
+        """What `supervise/ready` says now."""
+        from svpy.core.readiness import MOST_NOTE_BYTES
+
+        try:
+            self.noted = folders.read(self._prefix + b"ready", 2 * MOST_NOTE_BYTES, self.files_fd)
+        except OSError:
+            self.noted = b""
+        return self.noted
 
     def read_exits(self, boot: bytes | None) -> Exits | None:
         """What was counted last in this boot (None: in any), if it was."""

@@ -66,9 +66,10 @@ def host_all(program: bytes, orders: dict[str, Order], words: Words, script: byt
         tell.say(tell.because(program + b": warning: unable to take in orphans", error))
     svscan = None
     if words.state_fd is not None:
-        svscan = _taken_over(program, orders, words, successor, commands)
+        svscan = _taken_over(program, orders, words, successor, script, commands)
     if svscan is None:
         supervisor = _supervisor(program, commands)
+        supervisor.script = script
         svscan = Svscan(supervisor, folders.open_folder(b"."), orders, words, _report(), successor)
     svscan.open_to_watchers()
     return run_always(program, svscan)
@@ -105,7 +106,12 @@ def check_state(program: bytes, orders: dict[str, Order], words: Words) -> int:
 
 
 def _taken_over(
-    program: bytes, orders: dict[str, Order], words: Words, successor: Successor, commands: bytes | None
+    program: bytes,
+    orders: dict[str, Order],
+    words: Words,
+    successor: Successor,
+    script: bytes,
+    commands: bytes | None,
 ) -> Svscan | None:
     """What another program held of this process; None if it cannot be gone on with."""
     state_fd = words.state_fd
@@ -118,6 +124,7 @@ def _taken_over(
         _prepare()
         starter = _starter(state["nofile_soft"], state["home_fd"], _oom_score_adj(program))
         supervisor = Supervisor(program, starter, commands)
+        supervisor.script = script
         svscan = Svscan(supervisor, state["folder_fd"], orders, words, _report(), successor)
         svscan.recall(state)
         folders.enter(state["home_fd"])
@@ -152,9 +159,11 @@ def _say(what: bytes, error: BaseException) -> None:
         pass  # Out of memory for one line: the next attempt is worth more than that.
 
 
-def host_one(program: bytes, name: bytes) -> None:
-    """Be supervise on the current folder, called `name`, until told to leave. Raises Die."""
+def host_one(program: bytes, name: bytes, script: bytes) -> None:
+    """Be supervise on the current folder, called `name`, until told to leave. `script` is what this program
+    was started as. Raises Die."""
     supervisor = _supervisor(program)
+    supervisor.script = script
     try:
         trio.run(supervise, supervisor, name, clock=Monotonic())
     except Refused as refused:

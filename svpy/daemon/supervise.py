@@ -46,6 +46,8 @@ async def supervise(supervisor: Supervisor, name: bytes) -> None:
             nursery.start_soon(supervisor.watch)
             nursery.start_soon(stopper.work, lambda: [pair])
             await left.wait()
+            if supervisor.readiness is not None:
+                await supervisor.readiness.end()
             nursery.cancel_scope.cancel()
     finally:
         signals.hold_back(*HEEDED)

@@ -21,6 +21,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -38,17 +39,23 @@ from svpy.daemon.loops import Loops
 from svpy.daemon.natives import Natives
 from svpy.daemon.nativetemplate import Template
 from svpy.system import descriptors, folders, processes, signals
-from svpy.system.children import Starter, reap
+from svpy.system.children import More, Starter, reap
 from svpy.system.clock import tai_now
 from svpy.system.parked import Parked
 from svpy.system.tell import because, say
 from svpy.system.waiting import Readable
+
+if TYPE_CHECKING:
+    from svpy.daemon.readiness import Asking, Readiness
 
 CONTROL_READ_BYTES = 4096
 """What one turn takes from one fifo; a flooded one has to wait for the others after it."""
 
 REAPED_AT_ONCE = 5000
 """What one turn takes of a flood of children, some 15 ms."""
+
+READY = b"ready"
+"""The file that says when a service is."""
 
 SPARE_DESCRIPTORS = 16
 """Below the limit, and never used for one more folder: publishing a status takes one."""
@@ -65,13 +72,14 @@ class Supervisor:
         self._controls = Readable()
         self._most_fd = descriptors.limit() - SPARE_DESCRIPTORS
         self._by_control: dict[int, Hosted] = {}
-        self._by_pid: dict[int, Hosted | LoggerProcess | Template] = {}
+        self._by_pid: dict[int, Any] = {}
+        """Our children: Hosted, LoggerProcess, Template, Watcher."""
         self._parked = Parked()
         self._ends = Readable()
         self._by_pidfd: dict[int, Hosted] = {}
         self.boot = processes.boot()
         self._births = processes.Births()
-        self._wakes: list[tuple[float, int, Hosted]] = []
+        self._wakes: list[tuple[float, int, Hosted | Callable[[], None]]] = []
         self._wake_order = itertools.count()
         self._wake_sooner = trio.Event()
         self.loops = Loops()
@@ -80,6 +88,10 @@ class Supervisor:
         """Gives an event to a machine. Who tells of all that happens (daemon/events.py) takes its place."""
         self.end_all: Callable[[Hosted, int], None] | None = None
         """Ends everything for the sake of an essential service, which ended with that code."""
+        self.script = b""
+        """The one that this process was started as: beside it are the commands of our own."""
+        self.readiness: Readiness | None = None
+        """From the first service on that has a file `ready`."""
         self.natives = Natives(starter, self._by_pid, self._ends, self._record_native, self.warn, commands)
 
     def begin_anew(self) -> None:
@@ -109,6 +121,8 @@ class Supervisor:
             self._by_pidfd[hosted.pidfd] = hosted
         elif hosted.service.pid:
             self._by_pid[hosted.service.pid] = hosted
+        if hosted.asking is not None:
+            self._readiness().take_over(hosted)
         if hosted.service.asked_mono_s is not None:
             self._wake_at(hosted.service.asked_mono_s, hosted)
 
@@ -155,6 +169,8 @@ class Supervisor:
         if pid and not self._holds(hosted):
             # It ended while there was nobody to see it.
             self.tell(hosted, machine.Exited(now(), None, self._is_essential(hosted)))
+        elif pid:
+            self._ask_again(hosted)
         self.tell(hosted, machine.Woke(now()))
         if hosted.record is None or hosted.record.boot != self.boot:
             # What is down, and how, is not to be found out again by the one after us.
@@ -170,6 +186,8 @@ class Supervisor:
 
     def release(self, hosted: Hosted) -> None:
         """Leave it as it is, for the one who takes it next, and what runs running."""
+        if hosted.asking is not None:
+            self._readiness().ended(hosted)
         if hosted.pidfd >= 0:
             self._ends.remove(hosted.pidfd)
             del self._by_pidfd[hosted.pidfd]
@@ -194,7 +212,12 @@ class Supervisor:
         # All are taken before anything is started: that may get the pid of one of them.
         ended, taken = reap(self._by_pid, REAPED_AT_ONCE)
         for child, code in ended:
-            self._tell_ends([(child, code)] if isinstance(child, Hosted) else self.natives.ended(child, code))
+            if isinstance(child, Hosted):
+                self._tell_ends([(child, code)])
+            elif isinstance(child, LoggerProcess | Template):
+                self._tell_ends(self.natives.ended(child, code))
+            else:
+                self._readiness().watcher_ended(child)
         return taken
 
     def _tell_ends(self, ended: list[tuple[Hosted, int | None]]) -> None:
@@ -238,6 +261,8 @@ class Supervisor:
                 self._write_record(hosted, hosted.record)
             if hosted.unpublished:
                 self._try_to_publish(hosted, hosted.service.status(), hosted.service.word)
+        if self.readiness is not None:
+            self.readiness.note_late(self._by_control.values())
 
     def warn(self, message: bytes) -> None:
         say(self._program + b": warning: " + message)
@@ -247,12 +272,16 @@ class Supervisor:
         events = deque([event])
         try:
             if isinstance(event, machine.Exited):
+                if hosted.asking is not None:
+                    self._readiness().ended(hosted)
                 hosted.ended()
             while events:
                 for action in self.handle(hosted, events.popleft()):
                     result = self._do(hosted, action)
                     if result is not None:
                         events.append(result)
+            if hosted.asking is not None and not hosted.asking.has_begun:
+                self._readiness().begin(hosted)
         except Exception as error:
             self._surprised(hosted, error)
 
@@ -291,20 +320,30 @@ class Supervisor:
                 script = earlier
         if spawn.only_if_there and not _may_exist(script, hosted.folder_fd):
             return machine.NothingToRun(now())
-        known = self.natives.plan(hosted, script)
+        asking = self._ask(hosted, script)
+        # What is to be heard of it is given to it alone.
+        known = self.natives.plan(hosted, script) if asking is None else None
         since_ticks = processes.ticks_now() if self.boot else 0
         pid = self.natives.start(hosted, known) if isinstance(known, Run) else 0
         try:
             if not pid:
                 # Should we be killed before it is known which process it is.
                 self._record(hosted, 0, since_ticks, script)
-                pid = self._execute(hosted, script, known if isinstance(known, Program) else None)
+                if asking is None or asking.more is None:
+                    pid = self._execute(hosted, script, known if isinstance(known, Program) else None)
+                else:
+                    pid = self._start(hosted, script, hosted.stdin_fd, hosted.stdout_fd, more=asking.more)
                 self._by_pid[pid] = hosted
                 self._record_process(hosted, pid, script, since_ticks)
         except OSError as error:
+            if asking is not None:
+                self._readiness().drop(asking)
             self._record(hosted, 0, 0, b"")
             number = error.errno or errno.EINVAL
             return machine.StartFailed(now(), number, script, self._is_essential(hosted))
+        if asking is not None:
+            self._readiness().started(asking)
+            hosted.asking = asking
         return machine.Started(
             now(),
             pid,
@@ -313,6 +352,41 @@ class Supervisor:
             and folders.is_program(machine.STOP, hosted.folder_fd),
             has_notify=script != machine.STOP and folders.is_program(machine.NOTIFY, hosted.folder_fd),
         )
+
+    def _ask(self, hosted: Hosted, script: bytes) -> Asking | None:
+        """What is asked of a process that is about to be started, to be called ready."""
+        if script != machine.RUN or not folders.has(READY, hosted.folder_fd):
+            return None
+        return self._readiness().prepare(hosted)
+
+    def _ask_again(self, hosted: Hosted) -> None:
+        """The same of one that another supervise has started."""
+        record = hosted.record
+        if record is None or record.script != machine.RUN or not folders.has(READY, hosted.folder_fd):
+            return
+        try:
+            self._readiness().adopt(hosted, record.start_ticks)
+        except Exception as error:
+            self._surprised(hosted, error)
+
+    def _readiness(self) -> Readiness:
+        if self.readiness is None:
+            # Most have no such service.
+            from svpy.daemon.readiness import Readiness
+
+            self.readiness = Readiness(
+                self._starter,
+                self.script,
+                self._controls,
+                self._by_pid,
+                self.warn,
+                self._wake_at,
+                self.became_ready,
+            )
+        return self.readiness
+
+    def became_ready(self, hosted: Hosted) -> None:
+        """It is called ready from now on."""
 
     def _record_process(self, hosted: Hosted, pid: int, script: bytes, since_ticks: int) -> None:
         try:
@@ -370,11 +444,17 @@ class Supervisor:
         return self._start(hosted, script, hosted.stdin_fd, hosted.stdout_fd)
 
     def _start(
-        self, hosted: Hosted, script: bytes, stdin_fd: int, stdout_fd: int, words: tuple[bytes, ...] = ()
+        self,
+        hosted: Hosted,
+        script: bytes,
+        stdin_fd: int,
+        stdout_fd: int,
+        words: tuple[bytes, ...] = (),
+        more: More | None = None,
     ) -> int:
         """Returns the pid. Raises OSError."""
         try:
-            return self._starter.start(hosted.folder_fd, stdin_fd, stdout_fd, script, words)
+            return self._starter.start(hosted.folder_fd, stdin_fd, stdout_fd, script, words, more)
         except ValueError as error:
             # What posix_spawn and setrlimit refuse before they ask the kernel.
             raise OSError(errno.EINVAL, "refused") from error
@@ -444,7 +524,7 @@ class Supervisor:
             self.give_back(hosted)
         hosted.left()
 
-    def _wake_at(self, mono_s: float, hosted: Hosted) -> None:
+    def _wake_at(self, mono_s: float, hosted: Hosted | Callable[[], None]) -> None:
         if not self._wakes or mono_s < self._wakes[0][0]:
             self._wake_sooner.set()
         heapq.heappush(self._wakes, (mono_s, next(self._wake_order), hosted))
@@ -462,6 +542,8 @@ class Supervisor:
                         self._read_control(hosted)
                     except OSError as error:
                         self._surprised(hosted, error)
+                elif self.readiness is not None:
+                    self.readiness.heard(fd)
 
     def _read_control(self, hosted: Hosted) -> None:
         """The last byte is left in the fifo until those before it took effect and are published:
@@ -494,8 +576,11 @@ class Supervisor:
             with trio.move_on_at(self._wakes[0][0] if self._wakes else math.inf):
                 await self._wake_sooner.wait()
             while self._wakes and self._wakes[0][0] <= trio.current_time():
-                _, _, hosted = heapq.heappop(self._wakes)
-                self.tell(hosted, machine.Woke(now()))
+                _, _, woken = heapq.heappop(self._wakes)
+                if isinstance(woken, Hosted):
+                    self.tell(woken, machine.Woke(now()))
+                else:
+                    woken()
 
 
 def _nobody() -> None:

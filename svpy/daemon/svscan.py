@@ -190,6 +190,8 @@ class Svscan:
                     self._relay.be_impatient()
                 await self._stopper.stop(self._pairs.values(), self._deadline)
                 await self._supervisor.natives.end()
+                if self._supervisor.readiness is not None:
+                    await self._supervisor.readiness.end()
                 await self._sweep()
                 if self._relay is not None:
                     await self._relay.drain()

@@ -21,6 +21,17 @@ MANY_FDS = 1024
 15 µs, on an idle machine 80, and each 1000 descriptors as much as 120."""
 
 
+class More:
+    """What one script gets that the others do not: entries of its environment, and a descriptor with the
+    number it is to have there, 3 or more."""
+
+    __slots__ = ("descriptor", "environ")
+
+    def __init__(self, environ: list[bytes], descriptor: tuple[int, int] | None = None) -> None:
+        self.environ = environ
+        self.descriptor = descriptor
+
+
 class Starter:
     """How this process starts a script: all that is the same for every service.
 
@@ -58,6 +69,7 @@ class Starter:
         stdout_fd: int,
         script: bytes = b"run",
         words: tuple[bytes, ...] = (),
+        more: More | None = None,
     ) -> int:
         """Start `./SCRIPT WORDS` in its folder with these descriptors as 0 and 1. Returns its pid.
 
@@ -69,16 +81,18 @@ class Starter:
         here, around the call, which nothing else can observe: a second thread, if there is one, only
         does what it is asked for meanwhile."""
         argv = [b"./" + script, *words]
+        environ = self._environ if more is None else mapping([*self.environ, *more.environ])
+        also = None if more is None else more.descriptor
 
         def start() -> int:
             try:
-                return self._start(argv[0], argv, self._environ, stdin_fd, stdout_fd)
+                return self._start(argv[0], argv, environ, stdin_fd, stdout_fd, also=also)
             except OSError as error:
                 if error.errno != errno.ENOEXEC:
                     raise
                 # No `#!` line: what execvp(3) does. Bernstein's supervise refuses such a run; the qmail
                 # scripts as they were published are of this kind.
-                return self._start(SH, [SH, *argv], self._environ, stdin_fd, stdout_fd)
+                return self._start(SH, [SH, *argv], environ, stdin_fd, stdout_fd, also=also)
 
         self._look_for_many(folder_fd)
         return self._beside_ours(folder_fd, start)
@@ -156,10 +170,11 @@ class Starter:
         stdin_fd: int,
         stdout_fd: int,
         merges_stderr: bool = False,
+        also: tuple[int, int] | None = None,
     ) -> int:
         if self._spawner is not None:
             stdio = (stdin_fd, stdout_fd, stdout_fd if merges_stderr else 2)
-            pid = self._spawner.spawn(path, argv, environ, stdio)
+            pid = self._spawner.spawn(path, argv, environ, stdio, also)
             if pid is not None:
                 return pid
         places = self._places[:]
@@ -171,6 +186,12 @@ class Starter:
                 moves.append((os.POSIX_SPAWN_DUP2, fd, number))
         if merges_stderr:
             moves.append((os.POSIX_SPAWN_DUP2, 1, 2))
+        if also is not None:
+            # The last one: its number may be that of one of the others here.
+            fd, number = also
+            if fd >= self._nofile_soft and places:
+                fd = os.dup2(fd, places.pop(), inheritable=False)
+            moves.append((os.POSIX_SPAWN_DUP2, fd, number))
         try:
             return spawn(path, argv, environ, moves)
         finally:

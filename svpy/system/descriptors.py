@@ -128,6 +128,11 @@ def pipe_identity(fd: int) -> tuple[int, int]:
     return (found.st_dev, found.st_ino) if stat.S_ISFIFO(found.st_mode) else (0, 0)
 
 
+def reading_end(path_fd: int) -> int:
+    """Of the pipe that an O_PATH descriptor stands for; it does not block. Raises OSError."""
+    return os.open(b"/proc/self/fd/%d" % path_fd, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 class Pipe:
     """Both ends of a log pipe, blocking and close-on-exec. A closed end is -1."""
 

@@ -245,6 +245,17 @@ def read_line(name: bytes, folder_fd: int) -> bytes:
         os.close(fd)
 
 
+def read_text(name: bytes, folder_fd: int, most_bytes: int) -> bytes:
+    """The beginning of a regular file, which may be a link. Raises OSError (EINVAL: it is something else)."""
+    fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder_fd)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a file")
+        return os.read(fd, most_bytes)
+    finally:
+        os.close(fd)
+
+
 def version(path: str | bytes) -> tuple[int, int, int]:
     """Which file that is, links followed, and since when it is as it is: device, inode, moment of its last
     change in nanoseconds. Raises OSError."""
@@ -294,6 +305,14 @@ def is_file(name: bytes, folder_fd: int, size_bytes: int) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(found.st_mode) and found.st_size == size_bytes
+
+
+def remove(name: bytes, folder_fd: int) -> None:
+    """Remove a file, if it is there. Raises OSError."""
+    try:
+        os.unlink(name, dir_fd=folder_fd)
+    except FileNotFoundError:
+        pass
 
 
 class NotPublished(Exception):

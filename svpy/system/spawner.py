@@ -97,16 +97,21 @@ class Spawner:
         argv: Argv,
         environ: Mapping[bytes, bytes],
         fds: Sequence[int],
+        also: tuple[int, int] | None = None,
     ) -> int | None:
         """Start a program with these descriptors as 0, 1 and 2, and default signals. Returns its pid, or
-        None: the caller is to do it himself, now.
+        None: the caller is to do it himself, now. `also` is one more descriptor, with its number there.
 
         One that has its number already and is close-on-exec is closed for the program, as by any start.
         Raises OSError, of fork as well as of exec."""
         try:
             places = [place for place, fd in enumerate(fds) if place != fd or os.get_inheritable(fd)]
+            sent = [fds[place] for place in places]
+            if also is not None:
+                sent.append(also[0])
+                places.append(also[1])
             self._requests[:] = [(path, argv, environ, places)]
-            self._channel.send(b"\0", [fds[place] for place in places])
+            self._channel.send(b"\0", sent)
         except OSError:
             return None
         try:
