@@ -1,7 +1,7 @@
 """bootstrap: what it answers, what it installs and what it leaves alone.
 
-It runs for real, in a mount namespace whose /opt, /usr/local/bin, /usr/local/share and fish's folder in /etc
-are empty and its own, from a checkout that only root can read."""
+It runs for real, in a mount namespace whose /opt, /usr/local/bin and /usr/local/share are empty and its
+own, from a checkout that only root can read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ COMPLETIONS = sorted(
     + [f"fish/vendor_completions.d/{name}.fish" for name in COMMANDS]
     + ["zsh/site-functions/_svpy"]
 )
-FISH = Path("/etc/fish/completions")
 
 
 WRONG = [[], ["what"], ["--help"], ["install", "there"], ["install", "top", "x"], ["demo", "2"]]
@@ -75,10 +74,10 @@ class Machine:
 
     def __init__(self, checkout: Path) -> None:
         self.checkout = checkout
-        places = ["/opt", "/usr/local/bin", "/usr/local/lib", "/usr/local/share"]
-        # fish's own, where it is installed.
-        places += ["/etc/fish/completions"] if FISH.is_dir() else []
-        cover = " && ".join(f"mount -t tmpfs none {place}" for place in places)
+        cover = " && ".join(
+            f"mount -t tmpfs none {place}"
+            for place in ("/opt", "/usr/local/bin", "/usr/local/lib", "/usr/local/share")
+        )
         self.holder = Running(
             "unshare", "--mount", "sh", "-c", f"{cover} && echo ready && exec sleep infinity"
         )
@@ -195,9 +194,6 @@ def test_nothing_else_is_linked(installed: Machine) -> None:
     assert installed.pages() == PAGES
     assert installed.units() == UNITS
     assert installed.completions() == COMPLETIONS
-    if FISH.is_dir():
-        wanted = sorted(f"{name}.fish" for name in COMMANDS)
-        assert sorted(os.listdir(installed.root / "etc/fish/completions")) == wanted
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -306,7 +302,6 @@ def test_a_changed_checkout_a_new_python_and_a_command_that_went_away(machine: M
     assert machine.pages() == ["stranger.7"]
     assert machine.units() == []
     assert machine.completions() == []
-    assert not FISH.is_dir() or not os.listdir(machine.root / "etc/fish/completions")
     assert not machine.prefix.exists()
 
 

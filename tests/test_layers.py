@@ -16,6 +16,7 @@ QUICK_WORDS = {
     "svc": ["-u", "."],
     "svok": ["."],
     "svwait": ["-r", "-t", "0.001", "."],
+    "svlog": ["--since", "2h", "."],
 }
 ROOT = Path(svpy.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))

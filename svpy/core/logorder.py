@@ -113,9 +113,44 @@ def first_from(block: bytes, label: bytes, is_past: bool = False, begin: int = 0
     return found
 
 
+MOST_LINE_BYTES = 1 << 24
+"""No file of multilog's is longer. What is parted there takes no more memory, whoever has made it."""
+
+
 def goes_on(name_before: bytes, beginning: bytes) -> bool:
     """Whether what follows a file that ends within a line is more of that line."""
     return not name_before.endswith(UNFINISHED) and not label_at(beginning, 0)
+
+
+class Joint:
+    """Between one file and the next: `half` is what the last one had behind its last newline."""
+
+    __slots__ = ("_name", "half")
+
+    def __init__(self) -> None:
+        self._name = b""
+        self.half = b""
+
+    def lines(self, block: bytes) -> bytes:
+        """The lines that a block of whole lines makes."""
+        if not self.half:
+            return block
+        half, self.half = self.half, b""
+        return half + block if goes_on(self._name, block) else half + b"\n" + block
+
+    def end(self, name: bytes, rest: bytes) -> bytes:
+        """A file of that name has ended with `rest` of a line. The lines that this makes."""
+        whole = b""
+        if self.half and rest and (not goes_on(self._name, rest) or len(self.half) >= MOST_LINE_BYTES):
+            whole, self.half = self.half + b"\n", b""
+        self.half += rest
+        self._name = name
+        return whole
+
+    def leave(self) -> bytes:
+        """What is left is a line."""
+        half, self.half = self.half, b""
+        return half and half + b"\n"
 
 
 class Stretch:

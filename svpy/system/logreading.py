@@ -21,6 +21,8 @@ from svpy.core.logfolder import CURRENT, PREVIOUS, PROCESSED
 from svpy.core.logorder import (
     EARLIEST,
     LATEST,
+    MOST_LINE_BYTES,
+    Joint,
     Stretch,
     end_of,
     goes_on,
@@ -34,10 +36,9 @@ from svpy.core.tai import LABEL_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
 BLOCK_BYTES = 1 << 18
-MOST_LINE_BYTES = 1 << 24
 _PROBE_BYTES = 1 << 13
 _MOST_TRIES = 1000
 _SAFE_BIT = 0o100
@@ -48,12 +49,14 @@ _OWN = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 class File:
     """A file of a log folder; `fd` is -1 as long as it is not open, `size` is how much of it is read."""
 
-    __slots__ = ("fd", "name", "size")
+    __slots__ = ("fd", "identity", "name", "size")
 
     def __init__(self, name: bytes, fd: int = -1) -> None:
         self.name = name
         self.fd = fd
         self.size = 0
+        self.identity = (0, 0)
+        """Device and inode, of what is packed if it is."""
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -64,15 +67,15 @@ class File:
 class Log:
     """An open log folder. `warn` is told, in one line, of what cannot be read."""
 
-    __slots__ = ("_warn", "fd", "half", "is_followed", "path")
+    __slots__ = ("_warn", "fd", "is_followed", "joint", "path")
 
     def __init__(self, path: bytes, warn: "Callable[[bytes], None]") -> None:
         """Raises OSError."""
         self.path = path
         self._warn = warn
         self.is_followed = False
-        """Then half a line at the end is left in `half`."""
-        self.half = b""
+        """Then half a line at the end stays in `joint`."""
+        self.joint = Joint()
         self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def close(self) -> None:
@@ -141,7 +144,7 @@ class Log:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "not a file")
-            file.size = found.st_size
+            file.size, file.identity = found.st_size, (found.st_dev, found.st_ino)
             if file.name not in (CURRENT, PREVIOUS) and file.size:
                 fd, file.size = self._unpacked(file.name, fd, file.size)
         except OSError:
@@ -186,38 +189,27 @@ class Log:
         """Whole lines of these files from `since` to `until`, the earliest first. Closes the files."""
         first, begin = self._first(files, since)
         last, last_end = self._last(files, first, begin, until)
-        floor, half, before = end_of(files[first - 1].name) if first else EARLIEST, b"", b""
+        floor = end_of(files[first - 1].name) if first else EARLIEST
+        joint = self.joint
         for number, file in enumerate(files[first : last + 1], first):
             if not self.open_listed(file):
                 continue
             end = last_end if number == last else file.size
-            blocks = blocks_of(file.fd, begin, end)
-            rest = b""
-            while True:
-                try:
-                    block = next(blocks)
-                except StopIteration as done:
-                    rest = done.value
+            while begin < end:
+                block, taken = block_at(file.fd, begin, end)
+                if not taken:
                     break
-                if half and not goes_on(before, block):
-                    yield Stretch(source, floor, half + b"\n")
-                    half = b""
-                yield Stretch(source, floor, half + block)
-                half = b""
+                begin += taken
+                yield Stretch(source, floor, joint.lines(block))
                 floor = last_label(block) or floor
-            if half and rest and not goes_on(before, rest):
-                yield Stretch(source, floor, half + b"\n")
-                half = b""
-            half += rest
-            before = file.name
+            if whole := joint.end(file.name, rest_of(file.fd, begin, end)):
+                yield Stretch(source, floor, whole)
             file.close()
             begin, floor = 0, max(floor, label_at(file.name, 0))
         for file in files:
             file.close()
-        if self.is_followed:
-            self.half = half
-        elif half:
-            yield Stretch(source, floor, half + b"\n")
+        if not self.is_followed and (whole := joint.leave()):
+            yield Stretch(source, floor, whole)
 
     def _first(self, files: list[File], since: bytes) -> tuple[int, int]:
         """With which of these files, and where in it, it begins to be `since` or later."""
@@ -289,7 +281,7 @@ class Log:
         if not self.is_followed:
             return chunk if chunk.endswith(b"\n") else chunk + b"\n"
         cut = chunk.rfind(b"\n") + 1
-        self.half = chunk[cut:] + self.half
+        self.joint.half = chunk[cut:] + self.joint.half
         return chunk[:cut]
 
     def last(
@@ -331,26 +323,25 @@ def trimmed(blocks: list[bytes], lines: int) -> list[bytes]:
     return kept
 
 
-def blocks_of(fd: int, begin: int, end: int) -> "Generator[bytes, None, bytes]":
-    """What is from `begin` to `end`, in blocks of whole lines. Returns what is left of a line at the end.
-    Raises OSError."""
-    at, most_bytes = begin, BLOCK_BYTES
-    while at < end:
+def block_at(fd: int, at: int, end: int) -> tuple[bytes, int]:
+    """A block of whole lines from `at` on, where one begins, and how much of the file that is: nothing if no
+    line ends before `end`. Raises OSError."""
+    most_bytes = BLOCK_BYTES
+    while True:
         data = os.pread(fd, min(most_bytes, end - at), at)
-        if not data:
-            return b""
         cut = data.rfind(b"\n") + 1
         if cut:
-            yield data if cut == len(data) else data[:cut]
-            at, most_bytes = at + cut, BLOCK_BYTES
-        elif len(data) >= MOST_LINE_BYTES:
-            yield data + b"\n"
-            at += len(data)
-        elif at + len(data) >= end:
-            return data
-        else:
-            most_bytes = min(most_bytes * 4, MOST_LINE_BYTES)
-    return b""
+            return (data if cut == len(data) else data[:cut]), cut
+        if len(data) >= MOST_LINE_BYTES:
+            return data + b"\n", len(data)
+        if len(data) < most_bytes:
+            return b"", 0
+        most_bytes = min(most_bytes * 4, MOST_LINE_BYTES)
+
+
+def rest_of(fd: int, at: int, end: int) -> bytes:
+    """What is there behind the last newline, where that is at `at`. Raises OSError."""
+    return os.pread(fd, end - at, at) if at < end else b""
 
 
 def whole_lines(fd: int, size: int) -> int:

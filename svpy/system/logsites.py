@@ -16,7 +16,9 @@ import errno
 import os
 import stat
 
+from svpy.core.status import decode
 from svpy.system.proc import read
+from svpy.system.supervised import read_status
 
 _MOST_PROCESSES = 64
 _HOST = b"anon_inode:[eventpoll]"
@@ -30,7 +32,37 @@ def log_folders(folder: bytes, logger_pid: int) -> list[bytes]:
 
     A path goes through what links lead there; none is resolved. Raises nothing: [] if nothing is known."""
     home, name = _home(absolute(folder))
-    text = _script(home + b"/" + name) if home else b""
+    return _of(home, name, logger_pid) if home else []
+
+
+def found_at(path: bytes) -> list[bytes]:
+    """The log folders that a path stands for: those of the logger of a service, or of the logger whose own
+    folder it is, or itself. A relative path stays one: what is above the current folder may be closed to us.
+    [] if it is a service whose log folders are not known. Raises OSError if there is no folder."""
+    if not stat.S_ISDIR(os.stat(path).st_mode):
+        raise OSError(errno.ENOTDIR, "not a directory")
+    is_log = _exists(path + _CURRENT)
+    if _exists(path + b"/log") and not is_log:
+        home, name = _home(path)
+        return _of(home, name, _pid(path + (b"/log/supervise" if name == b"run" else b"/supervise/log")))
+    found = _of(path, b"run", _pid(path + b"/supervise")) if _exists(path + b"/run") else [path]
+    return found or ([path] if is_log else [])
+
+
+def _pid(where: bytes) -> int:
+    try:
+        return decode(read_status(where)).pid
+    except (OSError, ValueError):
+        return 0
+
+
+def _exists(path: bytes) -> bool:
+    return os.access(path, os.F_OK)
+
+
+def _of(home: bytes, name: bytes, logger_pid: int) -> list[bytes]:
+    """The log folders of a logger that is run at `home` by a script of that name."""
+    text = _script(home + b"/" + name)
     words, is_certain = _words(text) if text else ([], False)
     if not is_certain and logger_pid and (held := _held(logger_pid)):
         return held
