@@ -7,6 +7,9 @@ Rules of this module:
   that is down and wanted up is about to be started again, or waits for others.
 """
 
+from errno import ENOENT
+
+from svpy.core.errors import error_text
 from svpy.core.seen import NOT_RUNNING
 from svpy.core.status import DOWN, FAILED, STARTED, STARTING, STOPPING
 
@@ -21,14 +24,19 @@ GOOD, QUIET, PASSING, BAD = "good", "quiet", "passing", "bad"
 
 
 class State:
-    """`letter` and `word` name it; `matters` is one of GOOD, QUIET, PASSING, BAD."""
+    """`letter` and `word` name it; `matters` is one of GOOD, QUIET, PASSING, BAD; `help` is its meaning."""
 
-    __slots__ = ("letter", "matters", "word")
+    __slots__ = ("help", "letter", "matters", "word")
 
-    def __init__(self, letter: str, word: str, matters: str) -> None:
+    def __init__(self, letter: str, word: str, matters: str, help: str) -> None:
         self.letter = letter
         self.word = word
         self.matters = matters
+        self.help = help
+
+
+_NEVER = b"unable to open supervise/ok: " + error_text(ENOENT)
+"""svstat's words for a folder that no svscan has seen yet."""
 
 
 def _is_leaving(seen: "Seen") -> bool:
@@ -40,20 +48,59 @@ def _is_paused(seen: "Seen") -> bool:
 
 
 STATES: "tuple[tuple[State, Callable[[Seen], bool]], ...]" = (
-    (State("-", "no svscan", BAD), lambda seen: seen.trouble == NOT_RUNNING),
-    (State("?", "unknown", BAD), lambda seen: seen.status is None),
-    (State("F", "failed", BAD), lambda seen: seen.word == FAILED),
-    (State("S", "starting", PASSING), lambda seen: seen.word == STARTING),
-    (State("E", "stopping", PASSING), _is_leaving),
-    (State("P", "paused", PASSING), _is_paused),
-    (State("N", "not ready", PASSING), lambda seen: seen.is_up and seen.asks_ready and not seen.ready),
-    (State("O", "started", GOOD), lambda seen: seen.word == STARTED),
-    (State("U", "up", GOOD), lambda seen: seen.is_up),
-    (State("W", "waits", PASSING), lambda seen: seen.note != b"" and not seen.is_wanted),
-    (State("R", "restarts", BAD), lambda seen: not seen.is_wanted),
-    (State("D", "down", BAD), lambda seen: seen.normally_up),
-    (State("D", "down", QUIET), lambda seen: True),
-)  # fmt: skip
+    (
+        State("-", "no svscan", BAD, "nobody supervises it"),
+        lambda seen: seen.trouble in (NOT_RUNNING, _NEVER),
+    ),
+    (
+        State("?", "unknown", BAD, "it could not be looked at"),
+        lambda seen: seen.status is None,
+    ),
+    (
+        State("F", "failed", BAD, "its start did not exit 0, or its run exited 100"),
+        lambda seen: seen.word == FAILED,
+    ),
+    (
+        State("S", "starting", PASSING, "its start runs"),
+        lambda seen: seen.word == STARTING,
+    ),
+    (
+        State("E", "stopping", PASSING, "its stop runs, or it was told to go down and still runs"),
+        _is_leaving,
+    ),
+    (
+        State("P", "paused", PASSING, "it was sent STOP"),
+        _is_paused,
+    ),
+    (
+        State("N", "not ready", PASSING, "it runs, and is not ready yet as its file ready has it"),
+        lambda seen: seen.is_up and seen.asks_ready and not seen.ready,
+    ),
+    (
+        State("O", "started", GOOD, "its start has exited 0 and was all there was to run"),
+        lambda seen: seen.word == STARTED,
+    ),
+    (
+        State("U", "up", GOOD, "it runs"),
+        lambda seen: seen.is_up,
+    ),
+    (
+        State("W", "waits", PASSING, "it waits for what its file needs names"),
+        lambda seen: seen.note != b"" and not seen.is_wanted,
+    ),
+    (
+        State("R", "restarts", BAD, "it has ended, or has not begun yet, and is about to be started"),
+        lambda seen: not seen.is_wanted,
+    ),
+    (
+        State("D", "down", BAD, "it is down although it has no file down: somebody stopped it"),
+        lambda seen: seen.normally_up,
+    ),
+    (
+        State("d", "down", QUIET, "it is down as its file down has it"),
+        lambda seen: True,
+    ),
+)
 
 
 def state_of(seen: "Seen") -> State:

@@ -10,6 +10,7 @@ Rules of this module:
 """
 
 from svpy.core import amounts
+from svpy.core.details import reason
 from svpy.core.history import growth, load
 from svpy.core.status import DOWN, UP
 from svpy.core.tai import unix_s
@@ -19,7 +20,7 @@ from svpy.core.topview import BOTH, FILTER, HELP, KEYS, LOG, QUESTION, SERVICES,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from svpy.core.exits import Exits
     from svpy.core.seen import Seen
@@ -69,11 +70,14 @@ class Glyphs:
 class Facts:
     """What is on the screen beside services. `folder`: whose services these are; `trouble`: why they are not
     known; `log_title` and `log`: of the selected one, (time, text) each, the newest last; `local`: a Unix
-    second as local date and time."""
+    second as local date and time; `names`: those of signals."""
 
-    __slots__ = ("folder", "glyphs", "local", "log", "log_title", "trouble")
+    __slots__ = ("folder", "glyphs", "local", "log", "log_title", "names", "trouble")
 
-    def __init__(self, folder: str, glyphs: Glyphs, local: "Callable[[int], str]") -> None:
+    def __init__(
+        self, folder: str, glyphs: Glyphs, local: "Callable[[int], str]", names: "Mapping[int, str]"
+    ) -> None:
+        self.names = names
         self.folder = folder
         self.glyphs = glyphs
         self.local = local
@@ -143,7 +147,7 @@ def _memory(row: Row, glyphs: Glyphs, now: int) -> tuple[str, str]:
 
 
 def _growth(row: Row, glyphs: Glyphs, now: int) -> tuple[str, str]:
-    if row.is_shared:
+    if row.seen.shared:
         return _SHARED, DIM
     return growth(row.growth.samples, _HISTORY_WIDTH, glyphs.steps), DIM
 
@@ -282,17 +286,17 @@ def _detail(view: View, facts: Facts, width: int) -> list[Line]:
     row = view.listing.row
     if row is None:
         return []
-    text = f"{view.named(row)}: {described(row.seen, facts.local)}"
+    text = f"{view.named(row)}: {described(row.seen, facts)}"
     return [[Cell(piece, DIM if at else PLAIN)] for at, piece in enumerate(wrapped(text, width)[:2])]
 
 
-def described(seen: "Seen", local: "Callable[[int], str]") -> str:
+def described(seen: "Seen", facts: Facts) -> str:
     """What svstat -l says of a service, but with the moment it came up or went down."""
     status = seen.status
     if status is None:
         return printable(seen.trouble)
     words = [f"up (pid {seen.pid})" if seen.pid else "up" if seen.is_up else "down"]
-    words[0] += f" since {local(unix_s(status.since))}"
+    words[0] += f" since {facts.local(unix_s(status.since))}"
     if seen.native is not None:
         words.append("native" if seen.native else "executed")
     if seen.normally_up != seen.is_up:
@@ -306,18 +310,18 @@ def described(seen: "Seen", local: "Callable[[int], str]") -> str:
     if seen.word:
         words.append(printable(seen.word))
     if seen.exits is not None and seen.exits.exits:
-        words.append(_ended(seen.exits, local))
+        words.append(_ended(seen.exits, facts))
     if seen.note:
         words.append(("waits for " if not seen.is_up else "not ready: ") + printable(seen.note))
     return ", ".join(words)
 
 
-def _ended(exits: "Exits", local: "Callable[[int], str]") -> str:
+def _ended(exits: "Exits", facts: Facts) -> str:
     """How often, and how the last time."""
-    code = exits.code
-    how = "" if code is None else f" with exit code {code}" if code >= 0 else f" by signal {-code}"
-    times = "once" if exits.exits == 1 else f"{exits.exits} times, last"
-    return f"ended {times}{how} at {local(unix_s(exits.at))}"
+    times = "once" if exits.exits == 1 else f"{exits.exits} times"
+    return (
+        f"ended {times}, last {reason(exits.code, facts.names).decode()} at {facts.local(unix_s(exits.at))}"
+    )
 
 
 def _log(facts: Facts, width: int, room: int) -> list[Line]:

@@ -6,15 +6,12 @@ Rules of this module:
 - a row is known by its folder: which is selected survives every change of order, filter and content, and
   where the selected one goes away the one that takes its place is it;
 - text from a folder becomes characters a terminal may be spoken to with here, once, and nowhere else;
-- a state is a letter, a word and how much it matters; colour only says again what they say.
+- a state (core/states.py) is a letter and a word; colour only says again what they say.
 """
 
-from errno import ENOENT
-
-from svpy.core.errors import error_text, one_line
+from svpy.core.errors import one_line
 from svpy.core.history import History
-from svpy.core.seen import NOT_RUNNING
-from svpy.core.status import DOWN, FAILED, STARTED, STARTING, STOPPING
+from svpy.core.states import BAD, GOOD, PASSING, QUIET, STATES, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,93 +21,9 @@ if TYPE_CHECKING:
 
 MOST_SAMPLES = 60
 
-GOOD, QUIET, PASSING, BAD = "good", "quiet", "passing", "bad"
-"""What a state means to who looks: as it should be, down as wanted, on its way, needs somebody."""
-
-
-class State:
-    """`letter` and `word` name it; `matters` is one of GOOD, QUIET, PASSING, BAD; `help` is its meaning."""
-
-    __slots__ = ("help", "letter", "matters", "word")
-
-    def __init__(self, letter: str, word: str, matters: str, help: str) -> None:
-        self.letter = letter
-        self.word = word
-        self.matters = matters
-        self.help = help
-
-
-_NEVER = b"unable to open supervise/ok: " + error_text(ENOENT)
-
-_STATES: "tuple[tuple[State, Callable[[Seen], bool]], ...]" = (
-    (
-        State("-", "no svscan", BAD, "nobody supervises it"),
-        lambda seen: seen.trouble in (NOT_RUNNING, _NEVER),
-    ),
-    (
-        State("?", "unknown", BAD, "it could not be looked at; the line below the services says why"),
-        lambda seen: seen.status is None,
-    ),
-    (
-        State("F", "failed", BAD, "its start did not exit 0, or its run exited 100"),
-        lambda seen: seen.word == FAILED,
-    ),
-    (
-        State("S", "starting", PASSING, "its start runs"),
-        lambda seen: seen.word == STARTING,
-    ),
-    (
-        State("E", "ending", PASSING, "its stop runs, or it was told to go down and still runs"),
-        lambda seen: seen.word == STOPPING or (seen.is_up and _is_unwanted(seen)),
-    ),
-    (
-        State("P", "paused", PASSING, "it was sent STOP"),
-        lambda seen: seen.pid != 0 and seen.status is not None and seen.status.paused,
-    ),
-    (
-        State("N", "not ready", PASSING, "it runs, and is not ready yet as its file ready has it"),
-        lambda seen: seen.is_up and seen.asks_ready and not seen.ready,
-    ),
-    (
-        State("O", "one-shot", GOOD, "its start has exited 0 and was all there was to run"),
-        lambda seen: seen.word == STARTED,
-    ),
-    (
-        State("U", "up", GOOD, "it runs"),
-        lambda seen: seen.is_up,
-    ),
-    (
-        State("W", "waits", PASSING, "it waits for what its file needs names"),
-        lambda seen: seen.note != b"" and not seen.is_wanted,
-    ),
-    (
-        State("R", "restarts", BAD, "it has ended, or never started, and is about to be started"),
-        lambda seen: not seen.is_wanted,
-    ),
-    (
-        State("D", "down", BAD, "it is down although it has no file down: somebody stopped it"),
-        lambda seen: seen.normally_up,
-    ),
-    (
-        State("d", "down", QUIET, "it is down as its file down has it"),
-        lambda seen: True,
-    ),
-)
-"""The first that is true of a row is its state."""
-
-STATES = tuple(state for state, _ in _STATES)
-STATE_WIDTH = 2 + max(len(state.word) for state in STATES)
-_RANKS = {state: rank for rank, state in enumerate(STATES)}
+STATE_WIDTH = 2 + max(len(state.word) for state, _ in STATES)
+_RANKS = {state: rank for rank, (state, _) in enumerate(STATES)}
 _MATTERS = (BAD, PASSING, GOOD, QUIET)
-
-
-def _is_unwanted(seen: "Seen") -> bool:
-    return seen.status is not None and seen.status.want == DOWN
-
-
-def state_of(seen: "Seen") -> State:
-    """Of a service or logger that was looked at."""
-    return next(state for state, is_so in _STATES if is_so(seen))
 
 
 def printable(data: bytes) -> str:
@@ -120,17 +33,14 @@ def printable(data: bytes) -> str:
 
 class Row:
     """A service or a logger. `name` is printable. `share` of a processor and `rss_bytes` are None while they
-    are not known; `is_shared`: its process has others' work in it, which cannot be told from its own."""
+    are not known, or shared: its process has others' work in it, which cannot be told from its own."""
 
-    __slots__ = (
-        "growth", "is_last", "is_shared", "load", "name", "rss_bytes", "seen", "share", "state",
-    )  # fmt: skip
+    __slots__ = ("growth", "load", "name", "rss_bytes", "seen", "share", "state")
 
     def __init__(self, seen: "Seen") -> None:
         self.name = "log" if seen.is_logger else printable(seen.name.rpartition(b"/")[2])
         self.share: float | None = None
         self.rss_bytes: int | None = None
-        self.is_shared = False
         self.load = History(MOST_SAMPLES)
         self.growth = History(MOST_SAMPLES)
         self.see(seen)

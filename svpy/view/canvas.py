@@ -14,7 +14,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from svpy.core import toplines, toprows
+from svpy.core import states, toplines
 from svpy.core.toplines import Line
 
 COLOURS: dict[str, Style] = {
@@ -26,10 +26,10 @@ COLOURS: dict[str, Style] = {
     toplines.ASK: Style(bold=True, reverse=True),
     toplines.DIM: Style(dim=True),
     toplines.SELECTED: Style(reverse=True, bold=True),
-    toprows.GOOD: Style(color="green"),
-    toprows.PASSING: Style(color="yellow"),
-    toprows.BAD: Style(color="red", bold=True),
-    toprows.QUIET: Style(dim=True),
+    states.GOOD: Style(color="green"),
+    states.PASSING: Style(color="yellow"),
+    states.BAD: Style(color="red", bold=True),
+    states.QUIET: Style(dim=True),
 }
 NO_COLOURS: dict[str, Style] = {
     name: Style(bold=style.bold, reverse=style.reverse, dim=style.dim) for name, style in COLOURS.items()

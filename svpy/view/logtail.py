@@ -1,30 +1,31 @@
-"""The end of a service's log: of the `current` of a log folder of its logger's.
+"""The end of a service's log: of a log folder of its logger's.
 
 Rules of this module:
 
-- labels become local time as tai64nlocal shows it (core/localtime.py); a line that has none has no time;
-- only the end of the file is read, however long it is;
+- it is read over rotations, from the end on (system/logtail.py), as much as a terminal shows;
+- labels become local time as tai64nlocal shows it, from the month to the second;
 - where there is no log to be shown, a sentence says what there is instead.
 """
 
 import os
 
 from svpy.core.errors import error_text
-from svpy.core.localtime import Localizer
-from svpy.core.tai import LABEL_BYTES
 from svpy.core.toprows import Group, printable
 from svpy.system import inotify
-from svpy.system.calendar import local_time
 from svpy.system.logsites import log_folders, open_file
+from svpy.system.logtail import tail
 
-END_BYTES = 16384
-"""Enough for a screen full of lines."""
+MOST_LINES = 100
+"""No terminal shows more below its services."""
 
 _CHANGES = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO | inotify.DELETE_SELF | inotify.ONLYDIR
-_HEX = frozenset(b"0123456789abcdef")
-_DATE = slice(5, 19)
-"""Month to second of tai64nlocal's `YYYY-MM-DD HH:MM:SS.nnnnnnnnn`."""
-_DATE_CHARACTERS = 29
+
+_SHAPE = bytes.maketrans(b"123456789", b"0" * 9)
+_STAMP = b"0000-00-00 00:00:00.000000000"
+_STAMP_BYTES = len(_STAMP)
+_MONTH_TO_SECOND = slice(5, 19)
+"""tai64nlocal's stamp: every digit stands for any."""
+
 _TAB = b"    "
 
 
@@ -84,10 +85,10 @@ class LogTail:
         at = number % len(folders)
         which = f" ({at + 1} of {len(folders)}, n: next)" if len(folders) > 1 else ""
         folder = folders[at]
-        self.title = f"{printable(folder)}/current{which}"
+        self.title = f"{printable(folder)}{which}"
         # Before it is read, so that nothing is missed.
         self._hear_of(folder)
-        self._read(folder + b"/current")
+        self._read(folder)
 
     def _hear_of(self, folder: bytes) -> None:
         if self._watcher is None or (folder == self._watched and self._watch >= 0):
@@ -100,37 +101,23 @@ class LogTail:
         except OSError:
             pass
 
-    def _read(self, path: bytes) -> None:
+    def _read(self, folder: bytes) -> None:
         try:
-            fd = open_file(path)
-            try:
-                start = max(0, os.fstat(fd).st_size - END_BYTES)
-                data = os.pread(fd, END_BYTES, start)
-            finally:
-                os.close(fd)
+            self.lines = [parted(line) for line in tail(folder, MOST_LINES)]
+            if not self.lines:
+                # A file that cannot be read is passed over there.
+                os.close(open_file(folder + b"/current"))
         except OSError as error:
-            why = b"unable to read " + path + b": " + error_text(error.errno)
+            why = b"unable to read " + folder + b": " + error_text(error.errno)
             self.lines = [("", printable(why))]
-            return
-        if start:
-            data = data.partition(b"\n")[2]
-        self.lines = decoded(data)
 
 
-def decoded(data: bytes) -> list[tuple[str, str]]:
-    """(time, text) of each line; the last may lack its newline."""
-    if not data:
-        return []
-    raw = data.removesuffix(b"\n").split(b"\n")
-    local = Localizer(local_time).rewrite(b"\n".join(raw) + b"\n").removesuffix(b"\n").split(b"\n")
-    return [_decoded(before, after) for before, after in zip(raw, local, strict=True)]
-
-
-def _decoded(raw: bytes, local: bytes) -> tuple[str, str]:
-    label = raw[:LABEL_BYTES]
-    if raw != local and len(label) == LABEL_BYTES and _HEX.issuperset(label[1:]):
-        return local[_DATE].decode(), _text(local[_DATE_CHARACTERS:].removeprefix(b" "))
-    return "", _text(raw)
+def parted(line: bytes) -> tuple[str, str]:
+    """(month to second, text) of a line whose label has become local time; one that has none has no time."""
+    stamp = line[:_STAMP_BYTES].translate(_SHAPE)
+    if stamp != _STAMP:
+        return "", _text(line)
+    return line[_MONTH_TO_SECOND].decode(), _text(line[_STAMP_BYTES:].removeprefix(b" "))
 
 
 def _text(data: bytes) -> str:

@@ -195,11 +195,8 @@ class Scene:
     def sample(self, now_mono: float) -> float:
         """Take memory and load of all. Returns in how many seconds to do so again."""
         rows = [row for group in self.groups.values() for row in group.rows()]
-        sharing: dict[int, int] = {}
-        for row in rows:
-            sharing[row.seen.pid] = sharing.get(row.seen.pid, 0) + 1
         try:
-            usage = trees(pid for pid in sharing if pid)
+            usage = trees({row.seen.pid for row in rows if row.seen.pid and not row.seen.shared})
         except OSError:
             usage = {}  # No /proc: nothing is known.
         elapsed_s = now_mono - self._sampled_mono
@@ -208,9 +205,7 @@ class Scene:
         if is_block:
             self._block_mono = now_mono
         for row in rows:
-            row.is_shared = sharing[row.seen.pid] > 1 and row.seen.pid != 0
-            used = usage.get(row.seen.pid)
-            self._note(row, None if row.is_shared else used, elapsed_s)
+            self._note(row, usage.get(row.seen.pid) if not row.seen.shared else None, elapsed_s)
             if is_block:
                 row.load.add(row.share or 0.0)
                 row.growth.add(row.rss_bytes or 0)

@@ -25,7 +25,7 @@ from svpy.core.topview import Quit, Send, View
 from svpy.system.calendar import local_time
 from svpy.system.descriptors import has_reader, waiting_bytes
 from svpy.system.proc import survives
-from svpy.system.signals import number
+from svpy.system.signals import names, number
 from svpy.system.supervised import NotTold, tell
 from svpy.view.canvas import COLOURS, NO_COLOURS, Canvas
 from svpy.view.logtail import LogTail
@@ -69,7 +69,7 @@ class Top(App[None]):
         self.tail = LogTail()
         glyphs = UNICODE if unicode else PLAIN
         self._encode = _any if unicode else _ascii
-        self._facts = Facts(printable(folder), glyphs, _date)
+        self._facts = Facts(printable(folder), glyphs, _date, names())
         self._canvas = Canvas(COLOURS if colours else NO_COLOURS)
         self._log_of: tuple[bytes, int] | None = None
         self._told: list[tuple[int, float, str]] = []

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from svpy.core.exits import Exits
 from svpy.core.history import ASCII, BLOCKS, History, growth, load
-from svpy.core.seen import NO_EXITS, NOT_RUNNING, Seen
+from svpy.core.seen import NOT_RUNNING, Seen
+from svpy.core.states import STATES
 from svpy.core.status import DOWN, FAILED, ONCE, STARTED, STARTING, STOPPING, UP, Status
 from svpy.core.tai import pack
 from svpy.core.topactions import ACTIONS, question, target
 from svpy.core.toplines import LEAST_HEIGHT, LEAST_WIDTH, Facts, Glyphs, screen, wrapped
-from svpy.core.toprows import ORDERS, STATES, Group, Listing, Row, printable
+from svpy.core.toprows import ORDERS, Group, Listing, Row, printable
 from svpy.core.topview import HELP, KEYS, LIST, QUESTION, Quit, Send, View
 
 NOW = 1_700_000_000
@@ -38,7 +39,7 @@ class A:
     asks: bool = False
     ready: bool = True
     since: int = NOW - 100
-    exits: Exits | None = NO_EXITS
+    exits: Exits | None = dataclasses.field(default_factory=lambda: Exits(0, None, 0, bytes(12)))
     logger: bool = False
     file: bool = False
 
@@ -88,7 +89,7 @@ def test_a_state(a: A, letter: str, matters: str) -> None:
 
 
 def test_states_can_be_told_apart_without_colour() -> None:
-    assert len({state.letter for state in STATES}) == len(STATES)
+    assert len({state.letter for state, _ in STATES}) == len(STATES)
 
 
 @given(st.binary(max_size=300))
@@ -320,7 +321,7 @@ def test_keys_of_its_own_are_no_letters() -> None:
 
 
 def facts() -> Facts:
-    found = Facts("/service", UNICODE, lambda unix_s: "2026-11-23 12:00:00")
+    found = Facts("/service", UNICODE, lambda unix_s: "2026-11-23 12:00:00", {9: "KILL"})
     found.log_title = "/service/a/log/main/current"
     found.log = [("11-23 12:00:00", f"line {number} [red]x[/red]") for number in range(60)]
     return found

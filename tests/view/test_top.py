@@ -19,7 +19,7 @@ from svpy.core.topactions import ACTIONS
 from svpy.core.toprows import Group, Row
 from svpy.system.seeing import see
 from svpy.view import top as module
-from svpy.view.logtail import LogTail, decoded
+from svpy.view.logtail import LogTail, parted
 from svpy.view.scene import Scene
 from svpy.view.top import Top
 
@@ -141,7 +141,7 @@ def test_what_is_shown_at_80x24(scene: Services) -> None:
             "└ log" in lines[next(at for at, line in enumerate(lines) if line[1:].startswith("logged")) + 1]
         )
         await played.select("crashes")
-        await played.shows("exit code 3")
+        await played.shows("last exit 3 at ")
         assert (
             played.top.scene.groups[os.fsencode(scene.folder / "crashes")].service.seen.restarts is not None
         )
@@ -368,18 +368,24 @@ def test_who_may_not_look_is_told_so(reachable: Path) -> None:
     finally:
         os.seteuid(0)
     assert group.service.seen.trouble == b"unable to open supervise/ok: access denied"
-    assert tail.lines == [("", f"unable to read {reachable}/service/a/log/main/current: access denied")]
+    assert tail.lines == [("", f"unable to read {reachable}/service/a/log/main: access denied")]
     scene.close()
     tail.close()
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\n", b"a", b"@\n@4000\n", b"@" + b"4" * 24 + b" x", b"\xff\n\0\n" * 3]
+    ("line", "time", "text"),
+    [
+        (b"2026-11-23 12:00:01.000000009 a\tb", "11-23 12:00:01", "a    b"),
+        (b"2026-11-23 12:00:01.000000009", "11-23 12:00:01", ""),
+        (b"2026-11-23 12:00:01 a", "", "2026-11-23 12:00:01 a"),
+        (b"@400000005\x1b[2J", "", "@400000005?[2J"),
+        (b"", "", ""),
+        (b"\xff\x9b31m", "", "??31m"),
+    ],
 )
-def test_any_log_has_as_many_lines_as_it_has(data: bytes) -> None:
-    lines = decoded(data)
-    assert len(lines) == len(data.removesuffix(b"\n").split(b"\n")) * bool(data)
-    assert all(time.isprintable() and text.isprintable() for time, text in lines)
+def test_a_line_of_a_log(line: bytes, time: str, text: str) -> None:
+    assert parted(line) == (time, text)
 
 
 def test_a_file_of_its_folder_is_a_logger_too(services: Services) -> None:
@@ -510,7 +516,7 @@ def test_a_process_with_others_work_in_it_has_no_share(tmp_path: Path) -> None:
         groups: list[Group] = list(scene.groups.values())
         scene.close()
     loggers: list[Row] = [group.logger for group in groups if group.logger is not None]
-    assert [row.is_shared for row in loggers] == [True, True]
+    assert [row.seen.shared for row in loggers] == [True, True]
     assert [row.rss_bytes for row in loggers] == [None, None]
     assert all(group.service.rss_bytes for group in groups)
     assert all(group.service.share is not None for group in groups)
