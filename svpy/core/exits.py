@@ -40,6 +40,10 @@ class Exits:
         self.at = at
 
 
+NO_EXITS = Exits(0, None, 0, bytes(_AT_BYTES))
+"""Of what has not ended since boot."""
+
+
 def encode(boot: bytes, exits: Exits) -> bytes:
     """The line. `boot` is text without blanks, up to 60 bytes."""
     code = _UNKNOWN if exits.code is None else b"%d" % exits.code

@@ -10,7 +10,7 @@ import os
 import stat
 
 from svpy.core import readiness
-from svpy.core.exits import OFFSET_BYTES, Exits, decode
+from svpy.core.exits import NO_EXITS, OFFSET_BYTES, decode
 from svpy.core.exits import SIZE_BYTES as EXITS_BYTES
 from svpy.core.recordline import SIZE_BYTES as RECORD_BYTES
 from svpy.core.recordline import runs_natively, shares_its_process
@@ -21,9 +21,6 @@ from svpy.system.supervised import LOGGER, SERVICE, has_logger_of_its_own, read,
 
 SERVICES = b"/service"
 """Where svscan looks if it is not told otherwise."""
-
-NO_EXITS = Exits(0, None, 0, bytes(12))
-"""It has not ended since boot."""
 
 _LOG = b"log"
 _boot: "tuple[bytes | None] | None" = None

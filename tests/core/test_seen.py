@@ -2,7 +2,7 @@
 
 import pytest
 
-from svpy.core.exits import Exits
+from svpy.core.exits import NO_EXITS, Exits
 from svpy.core.seen import Seen
 from svpy.core.status import DOWN, FAILED, ONCE, STARTED, STARTING, STOPPING, UP, Status
 from svpy.core.tai import pack
@@ -52,7 +52,7 @@ def test_as_wanted(number: int) -> None:
 
 def test_restarts_are_known_as_far_as_exits_are() -> None:
     assert seen(UP, 1).restarts is None
-    assert seen(UP, 1, exits=Exits(0, None, 0, bytes(12))).restarts == 0
+    assert seen(UP, 1, exits=NO_EXITS).restarts == 0
     assert seen(UP, 1, exits=Exits(3, 1, 1, SINCE)).restarts == 3
     assert seen(UP, 0, exits=Exits(3, 1, 1, SINCE)).restarts == 2
 
