@@ -269,7 +269,7 @@ def test_link_says_why_not(services: Services, tmp_path: Path) -> None:
             111,
             b"svpy: fatal: unable to link " + name.encode() + b": " + why + b"\n",
         )
-    assert place.link()[0] == 100
+    assert place.link()[0] == place.link("")[0] == 100
     assert sorted(os.listdir(services.folder)) == ["y"]
 
 
@@ -343,6 +343,8 @@ def test_unlink_says_why_not_and_what_is_left(services: Services, tmp_path: Path
             111,
             b"svpy: fatal: unable to unlink twice: it is linked as real, too\n",
         )
+        never = b"svpy: fatal: unable to unlink %s: no link in %s leads there\n" % (bytes(tmp_path), here)
+        assert place.unlink(tmp_path) == (111, never)
         code, said = place.unlink("dangling")
         assert code == 0 and said.endswith(
             b"dangling led nowhere: what may still run of it is out of reach\n"
@@ -357,7 +359,7 @@ def test_unlink_says_why_not_and_what_is_left(services: Services, tmp_path: Path
         eventually(lambda: not is_hosted(stubborn))
         assert run("svc", "-dx", stubborn / "log").returncode == 0
         eventually(lambda: not is_hosted(stubborn / "log"))
-    for words in ((), ("--timeout", "x", "real"), ("--nonsense",)):
+    for words in ((), ("",), ("--timeout", "x", "real"), ("--nonsense",)):
         assert place.unlink(*words)[0] == 100
 
 

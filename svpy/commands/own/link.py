@@ -28,7 +28,7 @@ _LOOK_EVERY_S = 0.005
 def run(words: list[bytes]) -> int:
     found = parse(words, {b"--service": True}, usage(PROGRAM))
     folders = found.words + (found.behind or [])
-    if not folders:
+    if not folders or not all(folders):
         raise Die(USAGE, usage(PROGRAM))
     parent = folder_of_services(dict(found.options).get(b"--service", SERVICES))
     linked: list[tuple[bytes, Halves]] = []

@@ -66,7 +66,7 @@ def run(words: list[bytes]) -> int:
     options = dict(found.options)
     names = found.words + (found.behind or [])
     timeout_s = seconds(options[b"--timeout"]) if b"--timeout" in options else TIMEOUT_S
-    if not names or timeout_s is None:
+    if not names or not all(names) or timeout_s is None:
         raise Die(USAGE, usage(PROGRAM))
     parent = folder_of_services(options.get(b"--service", SERVICES))
     failed = False
@@ -74,7 +74,7 @@ def run(words: list[bytes]) -> int:
     # Before anything is done: looking goes into folders.
     for word, link in [(word, _found(word, parent)) for word in names]:
         try:
-            one = _unlink(word, link)
+            one = _unlink(word, link, parent)
             unlinked += [one] if one is not None else []
         except Die as refused:
             say(refused.message)
@@ -99,12 +99,12 @@ def _found(word: bytes, parent: bytes) -> bytes:
     return parent + b"/" + names[0] if names else path
 
 
-def _unlink(word: bytes, link: bytes) -> Unlinked | None:
+def _unlink(word: bytes, link: bytes, parent: bytes) -> Unlinked | None:
     """Remove the link. Returns what is to leave, None if it led nowhere. Raises Die."""
     trouble = PROGRAM + b": fatal: unable to unlink " + one_line(word)
     try:
         if not links.is_link(link):
-            raise Die(FAILED, trouble + b": " + _instead(link))
+            raise Die(FAILED, trouble + b": " + _instead(link, parent))
         key = identify(link)
         if key is None:
             os.unlink(link)
@@ -125,10 +125,12 @@ def _unlink(word: bytes, link: bytes) -> Unlinked | None:
     return Unlinked(word, target, halves)
 
 
-def _instead(folder: bytes) -> bytes:
-    """What to do with a service folder that is not linked but there itself."""
-    parent, _, name = folder.rpartition(b"/")
-    there, aside = quoted(one_line(folder)), quoted(one_line(parent + b"/." + name))
+def _instead(folder: bytes, parent: bytes) -> bytes:
+    """What to do with a service folder that is not linked but there itself, if it is."""
+    beside, _, name = folder.rpartition(b"/")
+    if identify(beside) != identify(parent):
+        return b"no link in " + one_line(parent) + b" leads there"
+    there, aside = quoted(one_line(folder)), quoted(one_line(beside + b"/." + name))
     to_end = b"mv " + there + b" " + aside + b" && svc -dx " + aside + b" " + aside + b"/log"
     return b"it is no link. To end it: " + to_end
 
