@@ -53,6 +53,11 @@ __svpy_form() {
         takes=''
         operands='services'
         behind='' ;;
+    'svlog')
+        options='-f -F --utc --raw'
+        takes='-n:- --since:- --until:- --grep:-'
+        operands='services'
+        behind='' ;;
     'svtop')
         options=''
         takes=''
@@ -355,5 +360,5 @@ _svpy() {
 }
 
 # BEGIN completes: written by completions/tables from svpy/core/catalogue.py
-complete -F _svpy svpy svscan supervise svc svok svup svstat svwait svcheck svtop multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-init
+complete -F _svpy svpy svscan supervise svc svok svup svstat svwait svcheck svlog svtop multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-init
 # END completes

@@ -116,6 +116,7 @@ if not set -q __svpy_is_loaded
     complete -c svstat -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svwait -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svcheck -n __fish_is_first_arg -l help -d 'print the synopsis'
+    complete -c svlog -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svtop -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c multilog -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c setuidgid -n __fish_is_first_arg -l help -d 'print the synopsis'
@@ -183,6 +184,16 @@ if not set -q __svpy_is_loaded
     complete -c svcheck -f
     complete -c svcheck -l 'json'
     complete -c svcheck -n '__svpy_at 0+ 0' -f -a '(__svpy_services)'
+    complete -c svlog -f
+    complete -c svlog -s 'f'
+    complete -c svlog -s 'n' -x -a ''
+    complete -c svlog -l 'since' -x -a ''
+    complete -c svlog -l 'until' -x -a ''
+    complete -c svlog -l 'grep' -x -a ''
+    complete -c svlog -s 'F'
+    complete -c svlog -l 'utc'
+    complete -c svlog -l 'raw'
+    complete -c svlog -n '__svpy_at 0+ 0 -n --since --until --grep' -f -a '(__svpy_services)'
     complete -c svtop -f
     complete -c svtop -n '__svpy_at 0+ 0' -f -a '(__fish_complete_directories (commandline -ct))'
     complete -c multilog -f
