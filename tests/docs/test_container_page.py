@@ -112,6 +112,12 @@ class Started(Running):
         self.init_pid = pid
         return Path(f"/proc/{pid}/comm").read_text() == "svscan\n"
 
+    def __exit__(self, *raised: Any) -> None:
+        if self.process.poll() is None:
+            os.kill(self.init_pid, signal.SIGKILL)  # nsenter would leave it behind
+            self.wait()
+        super().__exit__(*raised)
+
     def exec(self, *argv: str) -> int:
         """The exit code of a command inside, as a probe gets it."""
         done = run("nsenter", "-t", str(self.init_pid), "-a", "-r", "-w", "--", *argv, env=ENVIRONMENT)
