@@ -53,6 +53,8 @@ class Seen:
 
     def __init__(self, pid: int) -> None:
         proc = Path("/proc", str(pid))
+        # First: what is read behind it is of this program, and not of the chain before it.
+        self.words = (proc / "cmdline").read_text().split("\0")[:-1]
         self.uid, self.gid = proc.stat().st_uid, proc.stat().st_gid
         self.folder = os.readlink(proc / "cwd")
         self.variables = dict(
@@ -61,7 +63,6 @@ class Seen:
         limit = re.search(r"Max open files +(\d+)", (proc / "limits").read_text())
         assert limit is not None
         self.files = int(limit[1])
-        self.words = (proc / "cmdline").read_text().split("\0")[:-1]
 
 
 def pid_outside(container: Container, inner: int) -> int:
