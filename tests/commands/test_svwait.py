@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.processes import DEADLINE_S, Running, environment, eventually, run
-from support.services import Services, alive, is_hosted, script, svscan
-
-from svpy.core.readiness import READY, encode_note
-from svpy.core.tai import label
+from support.services import STAYS, Services, alive, is_hosted, script, svscan
 
 USAGE = b"svwait: usage: svwait -u | -d | -r | -x [-a | -o] [-t seconds] [dir ...]\n"
 LATE = b"svwait: fatal: timed out, not up: "
@@ -177,24 +174,28 @@ def test_one_that_restarts_in_a_loop_is_up(services: Services) -> None:
 
 
 def test_ready(services: Services) -> None:
-    """By the note that its supervise leaves; without a file `ready` it is ready when it is up."""
+    """By what its file `ready` asks for; without one it is ready when it is up. svstat knows it, too."""
     here = services.folder
-    new = services.prepare("a")
-    (new / "ready").write_text("notify\n")
+    new = services.prepare("a", f"while ! [ -e go ]; do sleep 0.1; done; >there; {STAYS}")
+    (new / "ready").write_text("file there\n")
     new.rename(here / "a")
     services.make("b")
     with svscan(services):
         wait("-u", "a", "b", cwd=here)
         wait("-r", "b", cwd=here)
+        eventually(lambda: services.told("a")["why_not"])
         done = run("svwait", "-r", "-t", "0", "a", cwd=here)
+        why = services.told("a")["why_not"].encode()
         assert (done.returncode, done.stdout) == (99, b"")
-        assert done.stderr.startswith(b"svwait: fatal: timed out, not ready: a (not ready")
+        assert done.stderr == b"svwait: fatal: timed out, not ready: a (not ready: " + why + b")\n"
+        assert services.told("a").items() >= {"state": "not ready", "up": True, "as_wanted": False}.items()
+        assert b"\n    not ready: " + why + b"\n" in run("svstat", "-l", "a", cwd=here).stdout
         with Waiting("-r", "a", "b", cwd=here) as ready:
-            supervise = here / "a/supervise"
-            note = encode_note((supervise / "status").read_bytes(), READY, label(time.time_ns()))
-            (supervise / "note").write_bytes(note)
-            (supervise / "note").rename(supervise / "ready")
+            (here / "a/go").touch()
             ready.done()
+        assert (here / "a/there").exists()
+        assert services.told("a").items() >= {"state": "up", "ready": True, "why_not": None}.items()
+        assert run("svstat", "--check", "a", "b", cwd=here).returncode == 0
 
 
 def test_a_logger_that_is_a_file_is_gone_when_both_are(services: Services) -> None:
