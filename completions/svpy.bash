@@ -128,6 +128,11 @@ __svpy_form() {
         takes=''
         operands='folders'
         behind='' ;;
+    'svpy-exporter')
+        options=''
+        takes='--listen:-'
+        operands='folders'
+        behind='' ;;
     'svpy-init')
         options=''
         takes=''
@@ -360,5 +365,5 @@ _svpy() {
 }
 
 # BEGIN completes: written by completions/tables from svpy/core/catalogue.py
-complete -F _svpy svpy svscan supervise svc svok svup svstat svwait svcheck svlog svtop multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-init
+complete -F _svpy svpy svscan supervise svc svok svup svstat svwait svcheck svlog svtop multilog setuidgid setuser envuidgid envdir softlimit setlock pgrphack fghack tai64n tai64nlocal readproctitle svscanboot svpy-exporter svpy-init
 # END completes

@@ -131,6 +131,7 @@ if not set -q __svpy_is_loaded
     complete -c tai64nlocal -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c readproctitle -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svscanboot -n __fish_is_first_arg -l help -d 'print the synopsis'
+    complete -c svpy-exporter -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svpy-init -n __fish_is_first_arg -l help -d 'print the synopsis'
     complete -c svscan -f
     complete -c svscan -l 'events' -x -a ''
@@ -240,6 +241,9 @@ if not set -q __svpy_is_loaded
     complete -c readproctitle -f
     complete -c svscanboot -f
     complete -c svscanboot -n '__svpy_at 0+ 0' -f -a '(__fish_complete_directories (commandline -ct))'
+    complete -c svpy-exporter -f
+    complete -c svpy-exporter -l 'listen' -x -a ''
+    complete -c svpy-exporter -n '__svpy_at 0+ 0 --listen' -f -a '(__fish_complete_directories (commandline -ct))'
     complete -c svpy-init -f
     complete -c svpy -f
     complete -c svpy -n '__fish_seen_subcommand_from new' -l 'user' -x -a '(__fish_complete_users)'

@@ -87,6 +87,7 @@ def test_control_commands_and_chain_tools_start_light(name: str, tmp_path: Path)
     folder = tmp_path / "folder"
     folder.mkdir()
     words = QUICK_WORDS.get(name, ["no", "such", "words"])
+    module = f"svpy.commands.{name.replace('-', '_')}"
     program = f"""
 import sys, os
 
@@ -97,7 +98,7 @@ def tell_and_leave(code):
 leave, os._exit = os._exit, tell_and_leave
 sys.path.append({str(ROOT.parent)!r})
 sys.argv[1:] = {words!r}
-from svpy.commands.{name} import main
+from {module} import main
 main()
 """
     done = run(sys.executable, "-IS", "-c", program, cwd=folder)
@@ -105,7 +106,7 @@ main()
     before = run(sys.executable, "-IS", "-c", "import sys; print(*sys.modules)").stdout
     new = set(done.stderr.splitlines()[-1].decode().split()) - set(before.decode().split())
     ours = {module for module in new if module.partition(".")[0] == "svpy"}
-    assert f"svpy.commands.{name}" in ours
+    assert module in ours
     spare = FOR_SOFTLIMIT if name.encode() in CHAIN_LOADERS - {b"softlimit"} else set()
     assert new - ours <= LIGHT - spare
     assert not [module for module in ours if module.startswith("svpy.daemon")]

@@ -31,6 +31,7 @@ COMMANDS: dict[bytes, bytes] = {
     b"tai64nlocal": b"turn TAI64N labels into local time",
     b"readproctitle": b"keep the last log messages readable in ps",
     b"svscanboot": b"start svscan on /service with its messages in readproctitle",
+    b"svpy-exporter": b"serve metrics of services, for Prometheus",
     b"svpy-init": b"be PID 1 of a machine: set it up, supervise its services, end it",
 }
 
@@ -73,6 +74,7 @@ SYNOPSES: dict[bytes, bytes] = {
     b"tai64nlocal": b"",
     b"readproctitle": b"[arg ...] dots",
     b"svscanboot": b"[dir]",
+    b"svpy-exporter": b"[--listen where] [dir]",
     b"svpy-init": b"[word ...]",
 }
 """What may stand behind the name of each command; one that has several forms has one a line."""

@@ -95,13 +95,13 @@ def hosts(number: int, until_mono_s: float) -> "Iterator[Host]":
 
 def _look_at(pid: int, number: int) -> "tuple[bool, Host | None]":
     """Whether it has decided what it is, and if that is a host, the host."""
-    if _name(pid) not in NAMES:
+    if name_of(pid) not in NAMES:
         return True, None
     try:
         pid_fd = os.pidfd_open(pid)
     except OSError:
         return True, None
-    name, status, bit = _name(pid), status_fields(_read(b"/proc/%d/status" % pid)), 1 << number - 1
+    name, status, bit = name_of(pid), status_fields(_read(b"/proc/%d/status" % pid)), 1 << number - 1
     decided = True
     if name in NAMES and _may_be_asked(pid, status):
         decided = not signal_set(status, b"SigBlk") & bit
@@ -111,7 +111,8 @@ def _look_at(pid: int, number: int) -> "tuple[bool, Host | None]":
     return decided, None
 
 
-def _name(pid: int) -> bytes:
+def name_of(pid: int) -> bytes:
+    """What ps calls it; nothing if it has ended."""
     return _read(b"/proc/%d/comm" % pid).rstrip(b"\n")
 
 
@@ -131,16 +132,25 @@ def folder(path: bytes) -> tuple[int, int] | None:
     return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
 
 
-def open_memory(pid: int, name: bytes) -> int:
-    """Open a file in memory that a process has under this name, -1 if there is none yet, or not to be had."""
+def find_memory(pid: int, name: bytes) -> bytes:
+    """Where the file in memory is that a process has under this name; nothing if there is none, or we may not
+    look."""
     base = b"/proc/%d/fd/" % pid
     try:
-        for fd in os.listdir(base):
-            if _link(base + fd) == b"/memfd:" + name + b" (deleted)":
-                return os.open(base + fd, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        found = sorted(os.listdir(base), key=int)
     except OSError:
-        pass
-    return -1
+        return b""
+    link = b"/memfd:" + name + b" (deleted)"
+    return next((base + fd for fd in found if _link(base + fd) == link), b"")
+
+
+def open_memory(pid: int, name: bytes) -> int:
+    """Open it; -1 if there is none yet, or not to be had."""
+    try:
+        path = find_memory(pid, name)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if path else -1
+    except OSError:
+        return -1
 
 
 def _link(path: bytes) -> bytes | None:

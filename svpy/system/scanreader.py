@@ -1,0 +1,74 @@
+"""What the svscan of a folder says of its scans (core/scans.py), from outside of it.
+
+Rules of this module:
+
+- it is the process that hosts, whose current folder that is; only who may look into it finds that: its user,
+  or who may trace it (CAP_SYS_PTRACE);
+- once found, its file stays open: as long as the process has the same one under the same number, nothing is
+  searched.
+"""
+
+import os
+
+from svpy.core.scans import NAME, SIZE_BYTES, Scans, decode
+from svpy.system.hosts import NAMES, find_memory, folder, name_of
+
+_ATTEMPTS = 3
+
+
+class ScanReader:
+    """Of the folder `path`."""
+
+    __slots__ = ("_fd", "_link", "_path", "_pid")
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+        self._pid = 0
+        self._fd = -1
+        self._link = b""
+
+    def read(self) -> "Scans | None":
+        """None if there is no such svscan, it is an older one, or not ours to look into. Raises nothing."""
+        if not self._holds():
+            self._let_go()
+            self._find()
+        try:
+            # Where a scan ends in this moment, the next look is after it.
+            for _ in range(_ATTEMPTS if self._fd >= 0 else 0):
+                scans = decode(os.pread(self._fd, SIZE_BYTES, 0))
+                if scans is not None:
+                    return scans
+        except OSError:
+            pass
+        return None
+
+    def _holds(self) -> bool:
+        if self._fd < 0 or folder(b"/proc/%d/cwd" % self._pid) != folder(self._path):
+            return False
+        try:
+            return os.path.samestat(os.stat(self._link), os.fstat(self._fd))
+        except OSError:
+            return False
+
+    def _let_go(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+    def _find(self) -> None:
+        wanted = folder(self._path)
+        try:
+            pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        except OSError:
+            return
+        for pid in pids:
+            if wanted is None or name_of(pid) not in NAMES or folder(b"/proc/%d/cwd" % pid) != wanted:
+                continue
+            link = find_memory(pid, NAME)
+            try:
+                self._fd = os.open(link, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if link else -1
+            except OSError:
+                continue
+            if self._fd >= 0:
+                self._pid, self._link = pid, link
+                return
