@@ -47,6 +47,8 @@ class Exporter:
 
     def __init__(self, where: Where, folder: bytes) -> None:
         """Raises OSError."""
+        # Before there is a socket that would stay behind.
+        self._woken_fd = _woken_by(signal.SIGTERM, signal.SIGINT)
         self._listener = Listener(where)
         self._logs = LogWatch()
         self._registry = CollectorRegistry()
@@ -59,18 +61,14 @@ class Exporter:
 
     def run(self) -> None:
         """Until TERM or INT."""
-        woken_fd, wakes_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.set_wakeup_fd(wakes_fd)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *heard: None)
         poll = select.poll()
-        for fd in (woken_fd, self._listener.socket.fileno()):
+        for fd in (self._woken_fd, self._listener.socket.fileno()):
             poll.register(fd, select.POLLIN)
         threading.Thread(target=self._hear, daemon=True).start()
         try:
             while True:
                 ready = {fd for fd, _ in poll.poll()}
-                if woken_fd in ready:
+                if self._woken_fd in ready:
                     return
                 self._accept()
         finally:
@@ -124,6 +122,15 @@ class Exporter:
             # What a client says it accepts is no version to its liking.
             encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
+
+
+def _woken_by(*numbers: int) -> int:
+    """What is readable when one of these signals has come."""
+    woken_fd, wakes_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(wakes_fd)
+    for number in numbers:
+        signal.signal(number, lambda *heard: None)
+    return woken_fd
 
 
 def _cut_off(client: socket.socket) -> None:
