@@ -401,7 +401,7 @@ def as_nobody(services: Services, sockets: Path) -> None:
             path = sockets / str(all_seen)
             command = [*words, shutil.which("svpy-exporter") or "svpy-exporter", "--listen", f"unix:{path}"]
             with Running(*command, services.folder) as running:
-                eventually(lambda path=path, running=running: is_over(running) or path.exists())
+                eventually(lambda path=path, running=running: is_over(running) or listens(path))
                 exporter = Exporter(path, running)
                 assert exporter.of("svpy_up") == 1
                 assert exporter.of("svpy_svscan_up") == all_seen
