@@ -88,5 +88,4 @@ def _selected(block: bytes, find: "Callable[[bytes, int, int], int]") -> bytes:
 
 
 def _lines(block: bytes) -> list[bytes]:
-    lines = [line + b"\n" for line in block.split(b"\n")]
-    return lines[:-1] if block.endswith(b"\n") else lines
+    return [line + b"\n" for line in block.split(b"\n")[:-1]]

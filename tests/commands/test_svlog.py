@@ -309,3 +309,28 @@ def test_a_packed_file_does_not_hold_up_the_rest(tmp_path: Path) -> None:
     done = run("svlog", tmp_path)
     assert (done.returncode, done.stdout) == (111, b"a\nb\nc\n")
     assert done.stderr.endswith(b".s: gzip data ends too early\n")
+
+
+def test_more_has_happened_than_the_kernel_keeps(tmp_path: Path) -> None:
+    """The queue of inotify overflows while svlog is stopped: it finds its place by a listing."""
+    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    (tmp_path / "main").mkdir()
+    lines = [b"%d %s\n" % (number, b"x" * 90) for number in range(300)]
+    with (
+        Running(
+            "multilog", "s4096", "n100", "!gzip", "./main", cwd=tmp_path, stdin=subprocess.PIPE
+        ) as multilog,
+        Running("svlog", "-f", "-n", "all", "main", cwd=tmp_path) as svlog,
+    ):
+        assert multilog.process.stdin is not None
+        os.write(multilog.process.stdin.fileno(), b"".join(lines[:10]))
+        svlog.line(b"9 ")
+        svlog.signal(signal.SIGSTOP)
+        for number in range(queue // 2 + 10):
+            os.close(os.open(tmp_path / "main" / f"x{number % 2}", os.O_CREAT | os.O_WRONLY))
+            (tmp_path / "main" / f"x{number % 2}").unlink()
+        os.write(multilog.process.stdin.fileno(), b"".join(lines[10:]))
+        eventually(lambda: (tmp_path / "main/current").read_bytes().endswith(lines[-1]))
+        svlog.signal(signal.SIGCONT)
+        svlog.line(b"299 ")
+        assert svlog.said == b"".join(lines)
