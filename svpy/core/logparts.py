@@ -45,6 +45,11 @@ class Parts:
         labelled = [part for part in parts if label_at(part.name, 0)]
         self._labelled = labelled[-1] if labelled else None
 
+    @property
+    def has_current(self) -> bool:
+        """Whether there is one that may grow."""
+        return bool(self.all) and not self.all[-1].is_closed
+
     def made(self, name: bytes) -> None:
         """There is something of that name, or something else."""
         if name == CURRENT:

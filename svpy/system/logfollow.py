@@ -138,6 +138,12 @@ class Follower:
         """There is more to read at once."""
 
     @property
+    def is_alone(self) -> bool:
+        """Whether it may be that nobody writes there any more. That a folder is removed which is open, is not
+        told; that its `current` was, is."""
+        return self.is_astray or not self._parts.has_current
+
+    @property
     def lists(self) -> bool:
         """Whether nothing is told."""
         return not self._is_told
@@ -195,7 +201,7 @@ class Follower:
         self.has_more = False
         if self._log is not None:
             yield from self._read()
-        if self.is_astray and not self.has_more and self._is_another():
+        if self.is_alone and not self.has_more and self._is_another():
             self.close()
             try:
                 log, files = self.begin()
@@ -368,7 +374,7 @@ def follow(
         if any(follower.has_more or follower.is_unsure for follower in followers):
             continue
         timeout_ms = None
-        if any(follower.is_astray for follower in followers):
+        if any(follower.is_alone for follower in followers):
             timeout_ms = _LOOK_EVERY_MS
         if any(follower.lists and not follower.is_astray for follower in followers):
             timeout_ms = _LIST_EVERY_MS
