@@ -11,7 +11,7 @@ Rules of this module:
 """
 
 from svpy.core import readiness
-from svpy.core.checkfacts import FOLDER, NOTHING, REGULAR, STRANGE_LINK, Half, Service
+from svpy.core.checkfacts import FOLDER, NOTHING, REGULAR, SHELLS, STRANGE_LINK, Half, Service
 from svpy.core.checkscript import BUILTINS, LOADERS
 from svpy.core.logscript import KEEP_LEAST, SIZE_LEAST_BYTES, SIZE_MOST_BYTES
 from svpy.core.numbers import scan_ulong, seconds
@@ -93,7 +93,7 @@ def _no_run(service: Service) -> "Said":
 
 def _no_log_run(service: Service, half: Half) -> "Said":
     if half.is_logger and half.file.kind == NOTHING and not half.file.error:
-        yield 0, b"log is a folder without a run: the log is not read", b"write log/run, or remove log"
+        yield 0, b"log is a folder without a run: there is no logger", b"write log/run, or remove log"
 
 
 def _no_file(service: Service, half: Half) -> "Said":
@@ -340,13 +340,20 @@ def _no_stderr(service: Service, half: Half) -> "Said":
         return
     if reading.may_redirect or _mentions(half, b"2>", b"&>", b">&", b"fdmove", b"redirfd"):
         return
-    if not reading.is_exec and reading.main.name in _SHORT:
+    # Of a script nobody knows here what it does with its descriptors.
+    programs = reading.programs
+    found = half.executables.get(programs[-1].key) if programs and programs[-1].key else None
+    if found is None or found.is_script or _reads_a_script(programs[-1]):
         return
     yield (
         reading.main.line,
         b"what it says on standard error does not get into its log",
         b"exec 2>&1, in a line before",
     )
+
+
+def _reads_a_script(program: "Program") -> bool:
+    return program.name in SHELLS and not (program.rest and program.rest[0].literal == b"-c")
 
 
 def _mentions(half: Half, *signs: bytes) -> bool:
@@ -379,7 +386,9 @@ def _ends_at_once(service: Service, half: Half) -> "Said":
 
 def _left_behind(service: Service, half: Half) -> "Said":
     for command, is_last in _background(half.reading) if half.reading else ():
-        if not is_last:
+        # Of a group, or of what ends soon, nobody knows whether it stays.
+        name = None if command.is_compound else command.name
+        if not is_last and name is not None and name.rpartition(b"/")[2] not in _SHORT:
             yield (
                 command.line,
                 b"with & it is out of reach of svc, and there is one more of it after each restart",
@@ -394,7 +403,7 @@ _BACKGROUND_WITH = {
     b"memcached": (b"-d", b"--daemon"),
     b"haproxy": (b"-D",),
     b"openvpn": (b"--daemon",),
-    b"mysqld": (b"--daemonize", b"-D"),
+    b"mysqld": (b"--daemonize",),
     b"mosquitto": (b"-d", b"--daemon"),
 }
 """Programs that one of these options puts into the background."""
@@ -419,7 +428,7 @@ def _puts_itself(service: Service, half: Half) -> "Said":
     said = [word for word in words if word is not None]
     with_one = [word for word in said if word in _BACKGROUND_WITH.get(program.name, ())]
     needed = _FOREGROUND_WITH.get(program.name)
-    if with_one:
+    if with_one and not any(word.startswith(b"-d") for word in said if word not in with_one):
         mend = b"leave " + with_one[0] + b" out, or fghack"
         yield program.line, program.name + b" " + with_one[0] + b" goes into the background", mend
     elif needed and not any(_is_option(word, needed) for word in said):

@@ -14,7 +14,7 @@ NOTHING = b"nothing"
 STRANGE_LINK = b"link"
 """It was not followed: whoever made it is not to decide what we read."""
 
-_SHELLS = (b"sh", b"bash", b"dash", b"ash")
+SHELLS = (b"sh", b"bash", b"dash", b"ash")
 
 
 class File:
@@ -34,12 +34,14 @@ class File:
 
 
 class Executable:
-    """The program that a word leads to. The least bytes it needs, None if that cannot be read."""
+    """The program that a word leads to. `is_script`: it is a text for another one. The least bytes it needs,
+    None if that cannot be read."""
 
-    __slots__ = ("address_bytes", "data_bytes", "has_capabilities", "path")
+    __slots__ = ("address_bytes", "data_bytes", "has_capabilities", "is_script", "path")
 
     def __init__(self, path: bytes) -> None:
         self.path = path
+        self.is_script = False
         self.has_capabilities = False
         self.address_bytes: int | None = None
         self.data_bytes: int | None = None
@@ -175,7 +177,7 @@ def is_for_sh(text: bytes) -> bool:
     words = text[2:].partition(b"\n")[0].split()
     if len(words) == 2 and words[0] == b"/usr/bin/env":
         del words[0]
-    return bool(words) and words[0].rpartition(b"/")[2] in _SHELLS
+    return bool(words) and words[0].rpartition(b"/")[2] in SHELLS
 
 
 def reading_of(text: bytes, inherited_path: bytes) -> "Reading | None":

@@ -29,6 +29,11 @@ BUILTINS = frozenset(
 )
 """What sh does itself."""
 
+_MOST_BYTES = 4096
+"""A value that is longer is not followed: a variable can double with each line."""
+_MOST_PROGRAMS = 100
+"""A longer chain is nobody's."""
+
 _HIDDEN = b"\0"
 """Stands for a word that is not known: none can hold it."""
 
@@ -77,9 +82,11 @@ class Program:
             if self.word.startswith(b"/"):
                 return self.word, b"", b""
             return None if self.cwd is None else (self.word, b"", self.cwd)
-        if self.path is None or self.cwd is None:
+        if self.path is None:
             return None
-        return self.word, self.path, self.cwd
+        if all(part.startswith(b"/") for part in self.path.split(b":")):
+            return self.word, self.path, b""
+        return None if self.cwd is None else (self.word, self.path, self.cwd)
 
 
 class Listen:
@@ -204,6 +211,8 @@ class _State:
             if value is None:
                 return None
             found += value
+            if len(found) > _MOST_BYTES:
+                return None
         return found
 
     def word(self, word: Word) -> bytes | None:
@@ -275,7 +284,7 @@ class _Walk:
         while rest:
             word = rest[0]
             known = self._state.word(word)
-            if not known or known.startswith(b"-"):
+            if not known or known.startswith(b"-") or len(self._reading.programs) == _MOST_PROGRAMS:
                 return
             program = Program(known, word.line, self, rest[1:])
             self._reading.programs.append(program)
@@ -301,7 +310,7 @@ class _Walk:
         return words[count:] if _are_single(self._state, words[:count]) else None
 
     def _takes(self, word: bytes, line: int, by: bytes) -> None:
-        if _HIDDEN in word:
+        if _HIDDEN in word or word.startswith(b"-"):
             self.account = None
             return
         self._reading.accounts.append(Named(word, line, by))

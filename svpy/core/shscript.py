@@ -29,26 +29,38 @@ _IN_DOUBLE = re.compile(rb'[^"$`\\\x80-\xff]+')
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 _PARAMETER = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]")
 _ASSIGNMENT = re.compile(rb"([A-Za-z_][A-Za-z0-9_]*)=")
+_BRACED = re.compile(
+    rb"(?:#?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-])|[A-Za-z_][A-Za-z0-9_]*(?::?[-=+?]|%%?|##?).*)\Z",
+    re.DOTALL,
+)
 _UNCERTAIN = re.compile(rb"<<|#|\bcase\b")
 """In a `$(…)`: with these its end is not simply found."""
 
 _OPENS = (b"if", b"while", b"until", b"for", b"{")
-_CLOSES = {b"fi": (b"if",), b"done": (b"while", b"until", b"for"), b"}": (b"{",), b")": (b"(",)}
-_GOES_ON = (b"then", b"do", b"else", b"elif", b"!")
+_GOES_ON = {
+    b"then": {b"if": b"then"},
+    b"elif": {b"then": b"if"},
+    b"else": {b"then": b"else"},
+    b"do": {b"while": b"do", b"until": b"do", b"for": b"do"},
+}
+_CLOSES = {b"fi": (b"then", b"else"), b"done": (b"do",), b"}": (b"{",), b")": (b"(",)}
+"""Behind which words another one may stand, and which one stands for both then."""
+_JOINS = (b"&&", b"||", b"|", b"!")
+"""Something has to follow."""
 _NOT_UNDERSTOOD = (b"case", b"function", b"select", b"[[", b"coproc", b"time")
 _DEEPEST = 50
+_DEEPEST_SCRIPT = 5
 
 
 class Unknown:
-    """What sh puts into a word: the value of the variable `name`, or something else (None). `default` is the
-    literal of a `${name:-default}`. `is_quoted`: it stays in one word, whatever it is."""
+    """What sh puts into a word: the value of the variable `name`, or something else (None). `is_quoted`: it
+    stays in one word, whatever it is."""
 
-    __slots__ = ("default", "is_quoted", "name")
+    __slots__ = ("is_quoted", "name")
 
-    def __init__(self, name: bytes | None, is_quoted: bool, default: bytes = b"") -> None:
+    def __init__(self, name: bytes | None, is_quoted: bool) -> None:
         self.name = name
         self.is_quoted = is_quoted
-        self.default = default
 
 
 class Word:
@@ -116,6 +128,10 @@ class Command:
         return self.words[0].literal if self.words else None
 
     @property
+    def is_empty(self) -> bool:
+        return not (self.words or self.assignments or self.redirections or self.is_compound)
+
+    @property
     def stands_alone(self) -> bool:
         """Whether sh comes to it for certain, if nothing has ended it before, and ignores what it returns."""
         return self.depth == 0 and self.before == self.behind == b";"
@@ -153,12 +169,17 @@ def read(text: bytes) -> Script:
 
 
 class _Reader:
-    def __init__(self, text: bytes) -> None:
+    """`depth`: how many expansions the text stands in. Inside of one there is no stopping early: sh reads it
+    as a whole."""
+
+    def __init__(self, text: bytes, depth: int = 0) -> None:
         self._text = text
+        self._depth = depth
         self._at = 0
         self._newlines = [at for at, byte in enumerate(text) if byte == 10]
         self._documents: list[tuple[bytes, bool]] = []
         self._open: list[bytes] = []
+        self._is_awaited = False
         self._inside = 0
         self.commands: list[Command] = []
 
@@ -169,15 +190,20 @@ class _Reader:
             if command is None:
                 break
             self._add(command)
-            if command.becomes_another or (command.stands_alone and command.name == b"exit"):
+            is_last = command.becomes_another or (command.stands_alone and command.name == b"exit")
+            if is_last and not self._depth:
                 return
             before = b";" if command.behind == b"&" else command.behind
         if self._open or self._documents:
             raise _NotUnderstoodError
 
     def _add(self, command: Command) -> None:
-        if command.words or command.assignments or command.redirections or command.is_compound:
+        if not command.is_empty:
+            is_loop = bool(command.words) and command.words[0].keyword == b"for"
+            if self._open and self._open[-1] == b"for" and not (is_loop and _is_for(command)):
+                raise _NotUnderstoodError
             self.commands.append(command)
+            self._is_awaited = False
 
     def _line(self, at: int) -> int:
         return bisect_right(self._newlines, at - 1) + 1
@@ -200,8 +226,11 @@ class _Reader:
         while True:
             self._skip()
             if self._at >= len(self._text):
-                empty = not (command.words or command.assignments or command.redirections)
-                return None if empty and not command.is_compound else command
+                if not command.is_empty:
+                    return command
+                if command.before in _JOINS:
+                    raise _NotUnderstoodError
+                return None
             if found := _REDIRECTION.match(self._text, self._at):
                 self._redirection(command, found)
             elif found := _OPERATOR.match(self._text, self._at):
@@ -213,12 +242,12 @@ class _Reader:
     def _operator(self, command: Command, operator: bytes) -> bool:
         """Whether the command ends here."""
         if operator == b"(":
-            if command.words or command.assignments or command.redirections or command.is_compound:
+            if not command.is_empty:
                 raise _NotUnderstoodError
             self._at += 1
             self._begin(command, b"(")
             return False
-        is_empty = not (command.words or command.assignments or command.redirections or command.is_compound)
+        is_empty = command.is_empty
         if operator == b")":
             if not is_empty:
                 return True  # It is read again, as the beginning of what ends there.
@@ -232,6 +261,8 @@ class _Reader:
         if operator == b"\n":
             self._skip_documents()
             if is_empty:
+                if command.before == b"!":
+                    raise _NotUnderstoodError
                 command.line = self._line(self._at)
                 return False
             operator = b";"
@@ -244,10 +275,13 @@ class _Reader:
         if len(self._open) >= _DEEPEST:
             raise _NotUnderstoodError
         self._open.append(word)
+        self._is_awaited = True
         command.depth = len(self._open)
         command.before = b";"
 
     def _end(self, command: Command, word: bytes) -> None:
+        if self._is_awaited or command.before in _JOINS:
+            raise _NotUnderstoodError
         if not self._open or self._open.pop() not in _CLOSES[word]:
             raise _NotUnderstoodError
         command.is_compound = True
@@ -281,8 +315,20 @@ class _Reader:
         if word in _OPENS:
             self._begin(command, word)
             return True
+        if word == b"!":
+            if command.before in (b"|", b"!"):
+                raise _NotUnderstoodError
+            command.before = word
+            return True
         if word in _GOES_ON:
-            command.before = b"!" if word == b"!" else b";"
+            if self._is_awaited or command.before in _JOINS or not self._open:
+                raise _NotUnderstoodError
+            following = _GOES_ON[word].get(self._open[-1])
+            if following is None:
+                raise _NotUnderstoodError
+            self._open[-1] = following
+            self._is_awaited = True
+            command.before = b";"
             return True
         if word in _CLOSES:
             self._end(command, word)
@@ -307,6 +353,9 @@ class _Reader:
             raise _NotUnderstoodError
         self._at = self._match(_BLANKS).end()
         word = self._word()
+        if word.keyword.isdigit() and self._text[self._at : self._at + 1] in (b"<", b">"):
+            # Whether that number is this one's or the next one's.
+            raise _NotUnderstoodError
         if operator in (b"<<", b"<<-"):
             if word.literal is None:
                 raise _NotUnderstoodError
@@ -421,6 +470,7 @@ class _Reader:
             self._closed(b")")
             if _UNCERTAIN.search(text, at, self._at):
                 raise _NotUnderstoodError
+            self._script_inside(text[at + 2 : self._at - 1])
             parts.append(Unknown(None, is_quoted))
         elif text.startswith(b"${", at):
             self._braced(parts, is_quoted)
@@ -434,35 +484,33 @@ class _Reader:
             self._take(parts, b"$", at + 1)
 
     def _backquoted(self) -> None:
-        at = self._at + 1
-        while at < len(self._text):
-            if self._text[at] == 0x5C:
-                at += 2
-            elif self._text[at] == 0x60:
-                self._at = at + 1
-                return
-            else:
-                at += 1
-        raise _NotUnderstoodError
+        end = self._text.find(b"`", self._at + 1)
+        inside = self._text[self._at + 1 : end]
+        # What a backslash means there depends on what is round it.
+        if end < 0 or b"\\" in inside:
+            raise _NotUnderstoodError
+        self._script_inside(inside)
+        self._at = end + 1
+
+    def _script_inside(self, text: bytes) -> None:
+        if self._depth >= _DEEPEST_SCRIPT:
+            raise _NotUnderstoodError
+        _Reader(text, self._depth + 1).read()
 
     def _braced(self, parts: "list[bytes | Unknown]", is_quoted: bool) -> None:
         start = self._at + 2
         self._at = start
         self._closed(b"}")
         inside = self._text[start : self._at - 1]
+        if not _BRACED.match(inside):
+            raise _NotUnderstoodError
         name = _NAME.match(inside)
         if name is None:
             parts.append(Unknown(None, is_quoted and not inside.startswith(b"@")))
             return
-        rest = inside[name.end() :]
-        default = rest[2:] if rest[:2] in (b":-", b":=") else b""
-        if not re.fullmatch(rb"[\w./:@%+,-]*", default):
-            default = b""
-        if rest and not default:
-            # What an operator makes of the value is not followed.
-            parts.append(Unknown(None, is_quoted))
-            return
-        parts.append(Unknown(name[0], is_quoted, default))
+        # What an operator makes of the value is not followed.
+        has_operator = name.end() < len(inside)
+        parts.append(Unknown(None if has_operator else name[0], is_quoted))
 
     def _closed(self, end: bytes, depth: int = 0) -> None:
         """Go behind the `end` that belongs to where we are."""
@@ -495,6 +543,14 @@ class _Reader:
             else:
                 self._at += 1
         raise _NotUnderstoodError
+
+
+def _is_for(command: Command) -> bool:
+    """Whether these are the words of a loop, up to its `do`."""
+    keywords = [word.keyword for word in command.words]
+    has_name = len(keywords) > 1 and _NAME.fullmatch(keywords[1]) is not None
+    is_plain = not command.redirections and not command.assignments and command.behind == b";"
+    return has_name and is_plain and keywords[2:3] in ([], [b"in"])
 
 
 def _joined(parts: "list[bytes | Unknown]") -> "tuple[bytes | Unknown, ...]":

@@ -278,26 +278,30 @@ def _measured(path: bytes, program: "Program", fd: int) -> Executable:
         found.has_capabilities = bool(os.getxattr(whole, "security.capability"))
     except OSError:
         pass
+    try:
+        text = _beginning(whole)
+    except OSError:
+        return found
+    found.is_script = not text.startswith(b"\x7fELF")
     if program.address_bytes is None and program.data_bytes is None:
         return found
     from svpy.system.elf import Unclear, needs
 
     try:
-        needed = needs(_interpreted(whole))
-    except (Unclear, OSError):
+        needed = needs(checkfacts.interpreter_of(text) or whole)
+    except Unclear:
         return found
     found.address_bytes, found.data_bytes = needed.address_bytes, needed.data_bytes
     return found
 
 
-def _interpreted(path: bytes) -> bytes:
-    """The ELF file that an exec of it would run. Raises OSError."""
+def _beginning(path: bytes) -> bytes:
+    """Of a file. Raises OSError."""
     fd = open_file(path)
     try:
-        text = os.read(fd, _FIRST_LINE_BYTES)
+        return os.read(fd, _FIRST_LINE_BYTES)
     finally:
         os.close(fd)
-    return checkfacts.interpreter_of(text) or path
 
 
 def _port(word: bytes) -> int:

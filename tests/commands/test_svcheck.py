@@ -199,8 +199,8 @@ ROWS = [
     Row(
         "left-behind",
         "run:2",
-        script("#!/bin/sh\nsleep 100 &\nexec sleep 1000\n"),
-        script("#!/bin/sh\ntrap 'kill $!' TERM\nsleep 100 &\nwait\n"),
+        script("#!/bin/sh\nsetuidgid nobody sleep 100 &\nexec sleep 1000\n"),
+        script("#!/bin/sh\ntrap 'kill $!' TERM\nsetuidgid nobody sleep 100 &\nwait\n"),
     ),
     Row("goes-background", "run:3", program("cron", ""), program("cron", "-f")),
     Row("goes-background", "run:3", program("exim4", "-bd -q30m"), program("exim4", "-bdf -q30m")),
