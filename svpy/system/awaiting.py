@@ -21,7 +21,7 @@ import time
 
 from svpy.core import awaiting
 from svpy.core.awaiting import DOWN, GONE, READY
-from svpy.core.errors import error_text
+from svpy.core.errors import error_text, one_line
 from svpy.core.seen import NOT_RUNNING, Seen
 from svpy.system.glancing import failed, look, open_folder
 from svpy.system.supervised import LOGGER, SERVICE, open_fifo_to_write, read_status, read_word
@@ -77,7 +77,7 @@ class Awaited:
                 failed(self.seen, b"unable to chdir: ", error)
                 if error.errno not in _ABSENT:
                     raise Unable(
-                        b"unable to look at " + self.path + b": " + error_text(error.errno)
+                        b"unable to look at " + one_line(self.path) + b": " + error_text(error.errno)
                     ) from error
                 self.is_done = self._wanted == GONE
         if self.is_done:
@@ -334,4 +334,4 @@ class _Hearing:
 
 
 def _unable_to_watch(path: bytes, error: OSError) -> Unable:
-    return Unable(b"unable to watch " + path + b": " + error_text(error.errno))
+    return Unable(b"unable to watch " + one_line(path) + b": " + error_text(error.errno))

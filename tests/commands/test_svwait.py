@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from support.processes import DEADLINE_S, Running, environment, eventually, run
 from support.services import STAYS, Services, alive, is_hosted, script, svscan
+
+import svpy
 
 USAGE = b"svwait: usage: svwait -u | -d | -r | -x [-a | -o] [-t seconds] [dir ...]\n"
 LATE = b"svwait: fatal: timed out, not up: "
@@ -208,6 +211,38 @@ def test_a_logger_that_is_a_file_is_gone_when_both_are(services: Services) -> No
         with Waiting("-x", "a", cwd=services.folder) as gone:
             assert daemon.stop() == 0
             gone.done()
+
+
+def test_without_folders_it_is_all_of_service(services: Services) -> None:
+    """Of a machine whose /service is another folder. Who is wanted down is not meant to be up."""
+    services.make("a", log="exec cat >/dev/null")
+    services.make("down", down=True)
+    assert everywhere(services.folder, "-t0", "-u")[:2] == (99, LATE + b"a (no svscan)\n")
+    with svscan(services):
+        assert everywhere(services.folder, "-u") == (0, b"")
+        assert everywhere(services.folder, "-t0", "-r") == (0, b"")
+        assert everywhere(services.folder, "-t0", "-d")[0] == 99
+        assert everywhere(services.folder, "-ot0", "-d") == (0, b"")
+        services.svc("-d", "a")
+        assert everywhere(services.folder, "-d") == (0, b"")
+    assert everywhere(services.folder.parent / "making", "-t0", "-u") == (0, b""), "all of none"
+    said = b"svwait: fatal: unable to read /service: file does not exist\n"
+    assert everywhere(services.folder / "missing", "-u") == (111, said)
+
+
+def everywhere(folder: Path, *words: str) -> tuple[int, bytes]:
+    """svwait where /service is another folder: code and messages."""
+    program = f"""
+import sys
+sys.path.append({str(Path(svpy.__file__).parent.parent)!r})
+sys.argv[1:] = {list(words)!r}
+from svpy.system import seeing
+seeing.services.__defaults__ = ({bytes(folder)!r},)
+from svpy.commands.svwait import main
+main()
+"""
+    done = run(sys.executable, "-IS", "-c", program, cwd=folder.parent)
+    return done.returncode, done.stderr.replace(bytes(folder) + b"/", b"")
 
 
 def test_times(services: Services) -> None:
