@@ -29,8 +29,8 @@ LEAST_WIDTH = 40
 LEAST_HEIGHT = 8
 LEAST_HEIGHT_WITH_LOG = 14
 
-HEADING, LABEL, KEY, TITLE, ASK, DIM, SELECTED, PLAIN = (
-    "heading", "label", "key", "title", "ask", "dim", "selected", "",
+HEADING, LABEL, ORDER, KEY, TITLE, ASK, DIM, SELECTED, PLAIN = (
+    "heading", "label", "order", "key", "title", "ask", "dim", "selected", "",
 )  # fmt: skip
 """Styles, beside those of what a state means (core/toprows.py)."""
 
@@ -139,6 +139,8 @@ def _share(row: Row, glyphs: Glyphs, now: int) -> tuple[str, str]:
 
 
 def _load(row: Row, glyphs: Glyphs, now: int) -> tuple[str, str]:
+    if row.seen.shared:
+        return "", DIM
     return load(row.load.samples, _HISTORY_WIDTH, glyphs.steps), DIM
 
 
@@ -228,9 +230,9 @@ def _headings(view: View, width: int) -> Line:
     columns = _columns(width)
     name, why = _name_width(columns, width)
     by = view.listing.by
-    line = [Cell(" ", LABEL), Cell("NAME", KEY if by == "name" else LABEL, name)]
+    line = [Cell(" ", LABEL), Cell("NAME", ORDER if by == "name" else LABEL, name)]
     for column in columns:
-        style = KEY if column.orders == by else LABEL
+        style = ORDER if column.orders == by else LABEL
         line += [Cell(" ", LABEL), Cell(column.heading, style, column.width, column.is_right)]
     return [*line, Cell(" ", LABEL), Cell("WHY", LABEL, why)] if why else line
 

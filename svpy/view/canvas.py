@@ -21,6 +21,7 @@ COLOURS: dict[str, Style] = {
     toplines.PLAIN: Style(),
     toplines.HEADING: Style(bold=True),
     toplines.LABEL: Style(reverse=True),
+    toplines.ORDER: Style(reverse=True, bold=True, underline=True),
     toplines.KEY: Style(bold=True, color="cyan"),
     toplines.TITLE: Style(color="cyan"),
     toplines.ASK: Style(bold=True, reverse=True),
@@ -32,7 +33,8 @@ COLOURS: dict[str, Style] = {
     states.QUIET: Style(dim=True),
 }
 NO_COLOURS: dict[str, Style] = {
-    name: Style(bold=style.bold, reverse=style.reverse, dim=style.dim) for name, style in COLOURS.items()
+    name: Style(bold=style.bold, reverse=style.reverse, underline=style.underline, dim=style.dim)
+    for name, style in COLOURS.items()
 }
 
 Piece = tuple[int, int, str, str]

@@ -35,8 +35,8 @@ class LogTail:
     def __init__(self) -> None:
         self.title = ""
         self.lines: list[tuple[str, str]] = []
+        self._wanted = b""
         self._watch = -1
-        self._watched = b""
         self._watcher: inotify.Watcher | None = None
         try:
             self._watcher = inotify.Watcher()
@@ -47,6 +47,11 @@ class LogTail:
     def fd(self) -> int:
         """Readable when the log that was read last has changed; -1 if nobody tells."""
         return -1 if self._watcher is None else self._watcher.fd
+
+    @property
+    def is_told(self) -> bool:
+        """Whether changes of what was read last are told of: not of what was not there."""
+        return self._watch >= 0 or not self._wanted
 
     def hear(self) -> None:
         """Forget what the kernel has told."""
@@ -91,11 +96,13 @@ class LogTail:
         self._read(folder)
 
     def _hear_of(self, folder: bytes) -> None:
-        if self._watcher is None or (folder == self._watched and self._watch >= 0):
+        """Of this one and no other; nothing is none."""
+        before, self._wanted = self._wanted, folder
+        if self._watcher is None or (folder == before and self._watch >= 0):
             return
         if self._watch >= 0:
             self._watcher.remove(self._watch)
-        self._watched, self._watch = folder, -1
+        self._watch = -1
         try:
             self._watch = self._watcher.add(folder, _CHANGES) if folder else -1
         except OSError:

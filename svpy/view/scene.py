@@ -194,6 +194,7 @@ class Scene:
 
     def sample(self, now_mono: float) -> float:
         """Take memory and load of all. Returns in how many seconds to do so again."""
+        spent_s = time.thread_time()
         rows = [row for group in self.groups.values() for row in group.rows()]
         try:
             usage = trees({row.seen.pid for row in rows if row.seen.pid and not row.seen.shared})
@@ -206,10 +207,10 @@ class Scene:
             self._block_mono = now_mono
         for row in rows:
             self._note(row, usage.get(row.seen.pid) if not row.seen.shared else None, elapsed_s)
-            if is_block:
+            if is_block and not row.seen.shared:
                 row.load.add(row.share or 0.0)
                 row.growth.add(row.rss_bytes or 0)
-        return max(SAMPLE_EVERY_S, (time.monotonic() - now_mono) / SPEND_AT_MOST)
+        return max(SAMPLE_EVERY_S, (time.thread_time() - spent_s) / SPEND_AT_MOST)
 
     def _note(self, row: Row, used: "Usage | None", elapsed_s: float) -> None:
         if used is None:

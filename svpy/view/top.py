@@ -152,7 +152,7 @@ class Top(App[None]):
         self.scene.sweep(now)
         self.scene.look({_service(row.key, row.seen.is_logger): None for row in on_screen(self.view)})
         again_s = self.scene.sample(now)
-        if self.tail.fd < 0:
+        if not self.tail.is_told:
             self._read_log()
         self._arrange()
         self.set_timer(again_s, self._sample)

@@ -173,8 +173,16 @@ def test_the_end_of_a_log_follows_it_in_local_time(scene: Services) -> None:
         assert "plain" not in "\n".join(played.text())
         await played.press("tab")
 
+        # The folder goes away, and comes back.
+        main = current.parent
+        main.rename(main.with_name("away"))
         await played.select("plain")
         await played.shows("plain has no logger")
+        await played.select("logged")
+        await played.shows(": file does not exist")
+        main.with_name("away").rename(main)
+        await played.shows("\nno label")
+        await played.select("plain")
         await played.select("cat")
         await played.shows("cat: no log folder is known")
 
