@@ -21,6 +21,8 @@ What neither daemontools has, for those who ask for it with a file in the folder
 - `essential`: when the service ends by itself, everything is to end with its code. Not by itself: it was told
   to end, by `d t k i` or `q`, since its start. What runs to its end because of `o` ends by itself, a `start`
   that fails has ended by itself, one that exits 0 or a `stop` has not;
+- `needs`: who took it up says that its first start waits for others (`held`), and when it waits no longer.
+  `u` and `o` start it at once, `d` and `x` are obeyed at once; what is started once waits never again;
 - when time is up for everything, what runs is sent KILL, with its group if it leads one, and nothing more is
   started.
 
@@ -107,9 +109,10 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The folder is locked and its control fifo is open."""
+    """The folder is locked and its control fifo is open. `held`: its first start waits for others."""
 
     at: Instant
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class Resumed:
     that it started as `script` at `started`. `running`: it still is that process. `status` is what was
     published last, None if that can't be read, `word` what the state file has for it; `leaving`: it was
     about to be left, and what was wanted meanwhile is over. `has_stop` and `has_notify` are as in Started,
-    `exits` is what was counted last."""
+    `exits` is what was counted last, `held` as in Opened: of what was never started that still holds."""
 
     at: Instant
     pid: int
@@ -131,6 +134,14 @@ class Resumed:
     has_stop: bool = False
     has_notify: bool = False
     exits: Exits | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What it waited for is ready."""
+
+    at: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +226,7 @@ class TimeUp:
 Event = (
     Opened
     | Resumed
+    | Released
     | Woke
     | Started
     | StartFailed
@@ -314,7 +326,7 @@ class Service:
 
     `pid` is 0 while it is down; `want` is UP, DOWN or ONCE; `due` says that a start is wanted and
     only waits for its second to pass, or for the end of a `stop`; `word` is the status file's; `exits`
-    is how often it has ended."""
+    is how often it has ended; `held` that its first start waits for others."""
 
     __slots__ = (
         "_at_rest",
@@ -332,6 +344,7 @@ class Service:
         "due",
         "earliest_mono_s",
         "exits",
+        "held",
         "leaving",
         "left",
         "paused",
@@ -356,6 +369,7 @@ class Service:
         self.paused = False
         self.word = b""
         self.exits = 0
+        self.held = False
         self.due = normally_up
         self.starting = False
         self.leaving = False
@@ -413,6 +427,7 @@ class Service:
                 self._publish(actions)
             case Opened():
                 self.since = event.at.tai
+                self.held = event.held and self.due
                 return [Publish(self.status())]
             case Resumed():
                 self._resumed(event)
@@ -420,6 +435,8 @@ class Service:
                 if event.running and (self.want == DOWN or self.stopping):
                     self._read_timeout(actions)
                 return actions
+            case Released():
+                self.held = False
             case Woke():
                 self.asked_mono_s = None
             case InputEnded():
@@ -464,6 +481,8 @@ class Service:
         if row.group is not None:
             self._to_group = row.group
         self.leaving |= row.leaves
+        if row.leaves and self.held:
+            self.held = self.due = False
         if self.pid:
             self._told_to_end |= not _ENDING.isdisjoint(row.signals)
             for name in row.signals:
@@ -476,6 +495,7 @@ class Service:
                     actions.append(signal)
 
     def _want(self, want: bytes, starts: bool) -> None:
+        self.held = False
         if self.word == STARTED and starts:
             # It is up, as far as there is anything to run.
             return
@@ -523,6 +543,7 @@ class Service:
         self.word = b"" if event.leaving else event.word
         starting = self.word == STARTING
         self.due = starting or (self.want == UP and self.word not in (FAILED, STARTED))
+        self.held = event.held and self.due and not event.script
         restarts = starting or (event.script == self._scripts.main and not event.leaving)
         self._at_rest = not (self.due and restarts)
 
@@ -657,6 +678,7 @@ class Service:
 
     def _time_up(self, actions: list[Action]) -> None:
         self._letters = b""
+        self.held = False
         self._stop_due = False
         self._told_down = True
         self.leaving = True
@@ -678,7 +700,7 @@ class Service:
         if self.pid or self.starting or self.left:
             return None
         if self.due:
-            if at.mono_s < self.earliest_mono_s:
+            if self.held or at.mono_s < self.earliest_mono_s:
                 return None
             scripts = self._scripts.first if self._at_rest else (self._scripts.main,)
             return Spawn(scripts, only_if_there=self.word == STARTING)
@@ -704,7 +726,7 @@ class Service:
         mono_s = None
         if self.pid:
             mono_s = self._kill_mono_s
-        elif self.due and not self.starting:
+        elif self.due and not self.starting and not self.held:
             mono_s = self.earliest_mono_s
         if mono_s is None or mono_s == inf:
             return

@@ -39,7 +39,7 @@ class LeftBehind:
     has_notify: bool
     exits: Exits | None
 
-    def resumed(self, at: Instant) -> machine.Resumed:
+    def resumed(self, at: Instant, held: bool) -> machine.Resumed:
         record = self.record
         ago_s = processes.seconds_since(record.start_ticks)
         return machine.Resumed(
@@ -54,6 +54,7 @@ class LeftBehind:
             self.has_stop,
             self.has_notify,
             self.exits,
+            held,
         )
 
 

@@ -19,7 +19,7 @@ import heapq
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ from svpy.system.tell import because, say
 from svpy.system.waiting import Readable
 
 if TYPE_CHECKING:
+    from svpy.daemon.needs import Needs
     from svpy.daemon.readiness import Asking, Readiness
 
 CONTROL_READ_BYTES = 4096
@@ -56,6 +57,9 @@ REAPED_AT_ONCE = 5000
 
 READY = b"ready"
 """The file that says when a service is."""
+
+NEEDS = b"needs"
+"""The file that says which others have to be before it is started."""
 
 SPARE_DESCRIPTORS = 16
 """Below the limit, and never used for one more folder: publishing a status takes one."""
@@ -90,6 +94,11 @@ class Supervisor:
         """Ends everything for the sake of an essential service, which ended with that code."""
         self.script = b""
         """The one that this process was started as: beside it are the commands of our own."""
+        self.services: Callable[[], Mapping[bytes, Hosted]] | None = None
+        """Gives all services by their names, where one may wait for others."""
+        self.needs: Needs | None = None
+        """From the first one on that waits."""
+        self._scans = False
         self.readiness: Readiness | None = None
         """From the first service on that has a file `ready`."""
         self.natives = Natives(starter, self._by_pid, self._ends, self._record_native, self.warn, commands)
@@ -123,6 +132,8 @@ class Supervisor:
             self._by_pid[hosted.service.pid] = hosted
         if hosted.asking is not None:
             self._readiness().take_over(hosted)
+        if hosted.service.held:
+            self._needs().add(hosted)
         if hosted.service.asked_mono_s is not None:
             self._wake_at(hosted.service.asked_mono_s, hosted)
 
@@ -152,7 +163,9 @@ class Supervisor:
             self._by_pidfd[hosted.pidfd] = hosted
         elif left_behind is not None and left_behind.is_child:
             self._by_pid[left_behind.record.pid] = hosted
-        self.tell(hosted, machine.Opened(now()) if left_behind is None else left_behind.resumed(now()))
+        held = self._is_to_wait(hosted)
+        opened = machine.Opened(now(), held) if left_behind is None else left_behind.resumed(now(), held)
+        self.tell(hosted, opened)
         try:
             hosted.open_ok(self._parked)
         except Refused:
@@ -172,6 +185,8 @@ class Supervisor:
         elif pid:
             self._ask_again(hosted)
         self.tell(hosted, machine.Woke(now()))
+        if hosted.service.held:
+            self._needs().add(hosted)
         if hosted.record is None or hosted.record.boot != self.boot:
             # What is down, and how, is not to be found out again by the one after us.
             self._record(hosted, 0, 0, b"")
@@ -188,6 +203,8 @@ class Supervisor:
         """Leave it as it is, for the one who takes it next, and what runs running."""
         if hosted.asking is not None:
             self._readiness().ended(hosted)
+        if self.needs is not None:
+            self.needs.forget(hosted)
         if hosted.pidfd >= 0:
             self._ends.remove(hosted.pidfd)
             del self._by_pidfd[hosted.pidfd]
@@ -282,6 +299,8 @@ class Supervisor:
                         events.append(result)
             if hosted.asking is not None and not hosted.asking.has_begun:
                 self._readiness().begin(hosted)
+            if self.needs is not None and self.needs.concerns(hosted):
+                self.needs.look(says_why=not self._scans)
         except Exception as error:
             self._surprised(hosted, error)
 
@@ -381,12 +400,39 @@ class Supervisor:
                 self._by_pid,
                 self.warn,
                 self._wake_at,
-                self.became_ready,
+                self._became_ready,
             )
         return self.readiness
 
-    def became_ready(self, hosted: Hosted) -> None:
-        """It is called ready from now on."""
+    def _became_ready(self, hosted: Hosted) -> None:
+        if self.needs is not None and self.needs.concerns(hosted):
+            self.needs.look(says_why=not self._scans)
+
+    def _is_to_wait(self, hosted: Hosted) -> bool:
+        return self.services is not None and not hosted.is_logger and folders.has(NEEDS, hosted.folder_fd)
+
+    def _needs(self) -> Needs:
+        if self.needs is None:
+            # Most have no such service.
+            from svpy.daemon.needs import Needs
+
+            assert self.services is not None
+            self.needs = Needs(self.services, self._release, self.warn)
+        return self.needs
+
+    def _release(self, hosted: Hosted) -> None:
+        self.tell(hosted, machine.Released(now()))
+
+    def begin_scan(self) -> None:
+        """From now on services are found: why one waits for others is not known until all were."""
+        self._scans = True
+
+    def end_scan(self) -> None:
+        """All that there are, are known. Those that wait may have been told to wait for others meanwhile."""
+        self._scans = False
+        if self.needs is not None:
+            self.needs.read_again()
+            self.needs.look(says_why=True)
 
     def _record_process(self, hosted: Hosted, pid: int, script: bytes, since_ticks: int) -> None:
         try:

@@ -99,6 +99,7 @@ class Svscan:
         self._report = report or Report(Manager(b""), None)
         self._report.count = self._status
         supervisor.news = self._report.news
+        supervisor.services = self._services
         self._stop_asked = trio.Event()
         self._relay = Relay(supervisor.warn) if words.log_stdout else None
         self._deadline = Deadline()
@@ -369,6 +370,16 @@ class Svscan:
     async def _scan_once(self, changed: bool) -> dict[bytes, bytes]:
         """Look, and host what is new. Returns what went wrong, by name."""
         self._supervisor.publish_late()
+        self._supervisor.begin_scan()
+        try:
+            return await self._look_and_host(changed)
+        finally:
+            self._supervisor.end_scan()
+
+    def _services(self) -> dict[bytes, Hosted]:
+        return {pair.service.name: pair.service for pair in self._pairs.values() if pair.service is not None}
+
+    async def _look_and_host(self, changed: bool) -> dict[bytes, bytes]:
         complaints: dict[bytes, bytes] = {}
         began = trio.current_time()
         try:

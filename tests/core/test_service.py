@@ -34,6 +34,7 @@ from svpy.core.service import (
     Opened,
     Publish,
     ReadTimeout,
+    Released,
     Resumed,
     Signal,
     Spawn,
@@ -1110,3 +1111,54 @@ def test_what_was_counted_is_gone_on_with_and_no_end_is_counted_twice() -> None:
         counted = Exits(5, 0, pid, at(4).tai)
         service.handle(Resumed(at(5), 7, RUN, at(1), running=running, status=known, exits=counted))
         assert counts(service, Exited(at(6), None)) == [Count(expected, None, 7, at(6).tai)]
+
+
+def held() -> Service:
+    service = Service(normally_up=True)
+    assert service.handle(Opened(at(0), held=True)) == [published(0, 0, b"u")]
+    assert service.handle(Woke(at(0))) == []
+    return service
+
+
+HELD_TABLE: list[tuple[Event, list[Action], bool]] = [
+    (Released(at(5)), [FIRST], False),
+    (Woke(at(5)), [], True),
+    (Command(at(5), b"u"), [published(0, 0, b"u"), FIRST], False),
+    (Command(at(5), b"o"), [published(0, 0, b"\0"), FIRST], False),
+    (Command(at(5), b"d"), [published(0, 0, b"d")], False),
+    (Command(at(5), b"x"), [published(0, 0, b"u"), Leave()], False),
+    (Command(at(5), b"dx"), [published(0, 0, b"d"), Leave()], False),
+    (Command(at(5), b"pcthkq12wai\n"), [published(0, 0, b"u")], True),
+    (TimeUp(at(5)), [published(0, 0, b"d"), Leave()], False),
+]
+
+
+@pytest.mark.parametrize(("event", "actions", "waits"), HELD_TABLE, ids=repr)
+def test_what_a_waiting_one_does(event: Event, actions: list[Action], waits: bool) -> None:
+    service = held()
+    assert service.handle(event) == actions
+    assert service.held is waits
+
+
+def test_only_a_first_start_waits() -> None:
+    service = held()
+    service.handle(Released(at(1)))
+    service.handle(Started(at(1), 7))
+    assert service.handle(Exited(at(3))) == [published(3, 0, b"u"), Spawn()]
+    assert service.handle(Released(at(3))) == []
+    down_at_first = Service(normally_up=False)
+    down_at_first.handle(Opened(at(0), held=True))
+    assert not down_at_first.held
+    assert down_at_first.handle(Command(at(1), b"u")) == [published(0, 0, b"u"), FIRST]
+
+
+@pytest.mark.parametrize(
+    "script, pid, want, waits",
+    [(b"", 0, b"u", True), (b"", 0, b"d", False), (RUN, 0, b"u", False), (RUN, 7, b"u", False)],
+)
+def test_after_a_death_what_never_ran_waits_on(script: bytes, pid: int, want: bytes, waits: bool) -> None:
+    service = Service(normally_up=True)
+    known = machine.Status(at(1).tai, pid, False, want)
+    service.handle(Resumed(at(5), pid, script, at(1), running=pid != 0, status=known, held=True))
+    assert service.held is waits
+    assert (service.handle(Woke(at(9))) == []) is (waits or want == b"d" or pid != 0)
