@@ -111,6 +111,16 @@ def _strange_link(service: Service, half: Half) -> "Said":
         )
 
 
+def _strange_log(service: Service) -> "Said":
+    if service.log.kind == STRANGE_LINK:
+        yield (
+            0,
+            b"it is a link that uid %d has made to somebody else's folder; it was not followed"
+            % service.log.uid,
+            b"make it root's",
+        )
+
+
 def _no_exec_bit(service: Service, half: Half) -> "Said":
     if half.file.kind == REGULAR and not half.file.mode & 0o111:
         yield 0, b"it may not be executed: nothing is started", b"chmod 755 " + half.name
@@ -619,7 +629,7 @@ RULES = (
     Rule(b"no-run", ERROR, of_service=_no_run, file=b"run"),
     Rule(b"no-log-run", WARNING, _no_log_run),
     Rule(b"not-a-file", ERROR, _no_file),
-    Rule(b"strange-link", WARNING, _strange_link),
+    Rule(b"strange-link", WARNING, _strange_link, _strange_log, b"log"),
     Rule(b"no-exec-bit", ERROR, _no_exec_bit),
     Rule(b"crlf", ERROR, _crlf),
     Rule(b"byte-order-mark", ERROR, _bom),

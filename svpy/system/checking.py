@@ -16,6 +16,7 @@ from svpy.core import checkfacts, checkscript, readiness
 from svpy.core.checkfacts import Executable, File, Half, Holder, Service
 from svpy.core.environment import candidates
 from svpy.core.errors import error_text
+from svpy.core.seen import NOT_RUNNING, Seen
 from svpy.core.shscript import MOST_BYTES
 from svpy.system import identity
 from svpy.system.logsites import absolute, open_file
@@ -402,11 +403,15 @@ def _look_at_ports(service: Service, half: Half) -> None:
         # What it runs is looked at behind that: it may have been started just now.
         now = see(service.name)
         own = {pid for usage in trees([each.pid for each in now]).values() for pid in usage.pids}
-        if own.isdisjoint(holders) and (holders or not now[0].is_up):
+        if service.my_uid != 0 and not (holders and _is_known(now[0])):
+            _unseen(service, b"who holds port %d" % port)
+        elif own.isdisjoint(holders) and (holders or not now[0].is_up):
             holder = Holder(holders[0], _name(holders[0])) if holders else None
             half.taken.append((listen, port, holder))
-        if not holders:
-            _unseen(service, b"who holds port %d" % port)
+
+
+def _is_known(seen: Seen) -> bool:
+    return seen.trouble in (b"", NOT_RUNNING)
 
 
 def _conflict(host: bytes, address: bytes) -> bool:

@@ -64,13 +64,15 @@ def left(root: bytes = b"") -> "list[tuple[bytes, int]]":
     """Name and number of messages of each MTA that has some and no process. `root` stands before each
     folder."""
     running: set[bytes] | None = None
-    found = []
+    found: list[tuple[bytes, int]] = []
     for mta in _MTAS:
         count = sum(_count(root + folder, mta, 0) for folder in mta.folders)
         if not count:
             continue
         if running is None:
             running = _running()
+        if not running:
+            return []  # Processes are hidden from us.
         if running.isdisjoint(mta.processes):
             found.append((mta.name, count))
     return found
@@ -93,8 +95,13 @@ def _count(folder: bytes, mta: _Mta, depth: int) -> int:
 
 
 def _running() -> "set[bytes]":
-    """Names of all processes; postfix' are called as anything might be, so its programs' folder counts."""
-    names = set()
+    """Names of all processes, none if we may not see others'. Postfix' are called as anything might be, so
+    its programs' folder counts."""
+    names: set[bytes] = set()
+    try:
+        read(b"/proc/1/comm")
+    except OSError:
+        return names
     for pid in os.listdir(b"/proc"):
         if not pid.isdigit():
             continue
