@@ -17,8 +17,10 @@ from support.schema import faults
 from support.services import Services, script, svscan
 
 import svpy
+from svpy.core.states import STATES
 
-SCHEMA = json.loads((Path(__file__).parent.parent.parent / "docs/svstat.schema.json").read_text())
+ROOT = Path(__file__).parent.parent.parent
+SCHEMA = json.loads((ROOT / "docs/svstat.schema.json").read_text())
 
 LISTENS = """exec python3 -c '
 import signal, socket
@@ -237,6 +239,13 @@ def test_a_service_with_a_logger_that_is_a_file(services: Services) -> None:
         assert checked.returncode == 0
         assert [line.split(b":")[0] for line in plain.splitlines()] == [b"a", b"a log"]
         assert [line.split(b":")[0] for line in checked.stdout.splitlines()] == [b"a", b"a log"]
+
+
+def test_every_state_is_in_the_schema_and_in_the_manual() -> None:
+    words = {state.word for state, _ in STATES}
+    assert {*SCHEMA["$defs"]["service"]["properties"]["state"]["enum"]} == words
+    page = (ROOT / "man/svstat.8").read_text()
+    assert {word for word in words if f".It Sy {word}\n" not in page} == set()
 
 
 def test_the_schema_is_one() -> None:
