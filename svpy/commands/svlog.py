@@ -6,7 +6,7 @@ import time
 
 from svpy.core.errors import FAILED, USAGE, Die, one_line
 from svpy.core.localtime import Localizer
-from svpy.core.logorder import EARLIEST, LATEST, Stretch, last_label, merged
+from svpy.core.logorder import EARLIEST, LATEST, Stretch, label_at, last_label, merged
 from svpy.core.logshown import Shown, distinct
 from svpy.core.svlogwords import Words
 from svpy.system.calendar import local_time, unix_s, utc
@@ -74,7 +74,7 @@ class Selected:
             yield from stretches
             return
         for stretch in stretches:
-            stretch.floor = stretch.place()[0]
+            stretch.floor = label_at(stretch.block, 0) or stretch.floor
             if block := self.select(stretch.block):
                 stretch.block = block
                 yield stretch
@@ -96,21 +96,18 @@ def run(words: list[bytes]) -> int:
     shown = Shown(decode, names if len(paths) > 1 else [], is_terminal)
     trouble = Trouble()
 
-    def show(source: int, block: bytes) -> None:
-        write_all(1, shown.block(source, block))
-
     try:
         if asked.follow:
-            _follow(paths, selected, show, trouble)
+            _follow(paths, selected, shown.block, trouble)
         else:
-            _read(paths, selected, show, trouble)
+            _read(paths, selected, shown.block, trouble)
     except OSError as error:
         raise Die(FAILED, because(FATAL + b"unable to read or write", error)) from error
     return trouble.code
 
 
 def _read(
-    paths: list[bytes], selected: Selected, show: "Callable[[int, bytes], None]", trouble: Trouble
+    paths: list[bytes], selected: Selected, shown: "Callable[[int, bytes], bytes]", trouble: Trouble
 ) -> None:
     logs = []
     for source, path in enumerate(paths):
@@ -119,11 +116,11 @@ def _read(
             logs.append(selected.of(log, log.files(), source))
         except OSError as error:
             trouble.say(because(b"unable to open " + path, error))
-    _show(logs, selected.lines, show)
+    _write(logs, selected.lines, shown)
 
 
 def _follow(
-    paths: list[bytes], selected: Selected, show: "Callable[[int, bytes], None]", trouble: Trouble
+    paths: list[bytes], selected: Selected, shown: "Callable[[int, bytes], bytes]", trouble: Trouble
 ) -> None:
     from svpy.system.logfollow import Follower, Hearing, follow
 
@@ -136,20 +133,17 @@ def _follow(
             logs.append(selected.of(log, files, source))
         except OSError as error:
             trouble.say(because(b"unable to open " + paths[source] + b", waiting for it", error))
-    _show(logs, selected.lines, show)
-    follow(followers, hearing, show, selected.out_of)
+    _write(logs, selected.lines, shown)
+    follow(followers, hearing, shown, selected.out_of)
 
 
-def _show(logs: "list[Iterator[Stretch]]", lines: int | None, show: "Callable[[int, bytes], None]") -> None:
+def _write(
+    logs: "list[Iterator[Stretch]]", lines: int | None, shown: "Callable[[int, bytes], bytes]"
+) -> None:
     """All of several logs, or the last lines of them."""
-    if lines is None or len(logs) == 1:
-        for source, block in merged(logs):
-            show(source, block)
-        return
-    found = list(merged(logs))
-    blocks = trimmed([block for _, block in found], lines)
-    for (source, _), block in zip(found[len(found) - len(blocks) :], blocks, strict=True):
-        show(source, block)
+    blocks = merged(logs, shown)
+    for block in blocks if lines is None else trimmed(list(blocks), lines):
+        write_all(1, block)
 
 
 def _sites(folders: list[bytes]) -> tuple[list[bytes], list[bytes]]:

@@ -19,7 +19,7 @@ from svpy.core.tai import LABEL_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 _HEX = b"0123456789abcdef"
 _LABELLED_LINE = b"\n@"
@@ -165,29 +165,64 @@ class Stretch:
         self.block = block
         self.at = 0
 
-    def place(self) -> tuple[bytes, int]:
-        """How late its first line is; of those that are as late, that of the log named first comes first."""
-        return label_at(self.block, self.at) or self.floor, self.source
+    def last(self) -> tuple[bytes, int]:
+        """How late its last line is; of those that are as late, that of the log named first comes first."""
+        return last_label(self.block) or self.floor, self.source
 
-    def before(self, other: "tuple[bytes, int]") -> bytes:
-        """Take from it what comes before that place."""
-        label, source = other
-        begin, self.at = self.at, first_from(self.block, label, self.source < source, self.at)
-        return self.block[begin : self.at]
+    def until(self, last: "tuple[bytes, int]") -> "tuple[bytes, bytes]":
+        """Take from it what comes up to that place; and as late as what its first lines are at least."""
+        label, source = last
+        begin, floor = self.at, self.floor
+        if source == self.source:
+            self.at = len(self.block)
+        else:
+            self.at = first_from(self.block, label, self.source < source, begin)
+        taken = self.block[begin : self.at]
+        self.floor = last_label(taken) or floor
+        return floor, taken
 
 
-def merged(logs: "list[Iterator[Stretch]]") -> "Iterator[tuple[int, bytes]]":
-    """Several logs as one, by label: which of them, and lines of it. What comes together stays together."""
+def merged(
+    logs: "list[Iterator[Stretch]]", shown: "Callable[[int, bytes], bytes]" = lambda source, block: block
+) -> "Iterator[bytes]":
+    """Several logs as one, by label; `shown` makes of lines of one of them as many lines. Blocks are put
+    together up to where the first of them ends: to sort what is sorted by stretches takes little."""
     found = [(log, head) for log in logs if (head := next(log, None)) is not None]
     while len(found) > 1:
-        found.sort(key=lambda each: each[1].place())
-        log, head = found[0]
-        if lines := head.before(found[1][1].place()):
-            yield head.source, lines
-        if head.at == len(head.block):
-            following = next(log, None)
-            found[:1] = [] if following is None else [(log, following)]
+        last = min(head.last() for _, head in found)
+        rows: list[tuple[bytes, bytes]] = []
+        blocks = []
+        for _, head in found:
+            floor, lines = head.until(last)
+            if lines:
+                blocks.append((floor, lines, shown(head.source, lines)))
+        if len(blocks) == 1:
+            yield blocks[0][2]
+        else:
+            for block in blocks:
+                _add_rows(rows, *block)
+            rows.sort(key=_label_of)
+            yield b"\n".join([line for _, line in rows]) + b"\n"
+        found = [
+            (log, head)
+            for log, before in found
+            if (head := before if before.at < len(before.block) else next(log, None)) is not None
+        ]
     for log, head in found:
-        yield head.source, head.block[head.at :]
+        yield shown(head.source, head.block[head.at :])
         for stretch in log:
-            yield stretch.source, stretch.block
+            yield shown(stretch.source, stretch.block)
+
+
+def _add_rows(rows: "list[tuple[bytes, bytes]]", floor: bytes, lines: bytes, shown: bytes) -> None:
+    """The lines as they are shown, each with its place. Whatever their labels are, they stay in order."""
+    for line, as_shown in zip(lines.split(b"\n"), shown[:-1].split(b"\n"), strict=False):
+        if line[:1] == b"@":
+            label = line[:LABEL_BYTES]
+            if label > floor and len(label) == LABEL_BYTES and not label[1:].strip(_HEX):
+                floor = label
+        rows.append((floor, as_shown))
+
+
+def _label_of(row: "tuple[bytes, bytes]") -> bytes:
+    return row[0]

@@ -33,6 +33,7 @@ from svpy.system.inotify import (
     Watcher,
 )
 from svpy.system.logreading import File, Log, block_at, rest_of, whole_lines
+from svpy.system.tell import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -358,7 +359,7 @@ def _identity(folder_fd: int, name: bytes) -> tuple[int, int]:
 def follow(
     followers: list[Follower],
     hearing: Hearing,
-    show: "Callable[[int, bytes], None]",
+    shown: "Callable[[int, bytes], bytes]",
     out_of: "Callable[[Iterator[Stretch]], Iterator[Stretch]]",
 ) -> None:
     """Show the lines of all as they come, until nobody listens any more. What has come at once is in the
@@ -369,8 +370,8 @@ def follow(
         poll.register(hearing.fd, select.POLLIN)
     while True:
         hearing.drain()
-        for source, lines in merged([out_of(follower.lines()) for follower in followers]):
-            show(source, lines)
+        for block in merged([out_of(follower.lines()) for follower in followers], shown):
+            write_all(1, block)
         if any(follower.has_more or follower.is_unsure for follower in followers):
             continue
         timeout_ms = None

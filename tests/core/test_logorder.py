@@ -126,11 +126,25 @@ def test_several_logs_as_one(seed: int) -> None:
             floor = last_label(block) or floor
         return found
 
-    pieces = list(merged([iter(stretches(source, lines)) for source, lines in enumerate(logs)]))
-    assert all(lines.endswith(b"\n") for _, lines in pieces)
-    assert b"".join(lines for _, lines in pieces) == b"".join(line for *_, line in sorted(keyed))
-    told = [(source, line) for source, lines in pieces for line in lines.split(b"\n")[:-1]]
-    assert told == [(source, line[:-1]) for _, source, _, line in sorted(keyed)]
+    told = list(merged([iter(stretches(source, lines)) for source, lines in enumerate(logs)], shown_as))
+    assert all(block.endswith(b"\n") for block in told)
+    assert b"".join(told) == b"".join(shown_as(source, line) for _, source, _, line in sorted(keyed))
+
+
+def test_lines_of_one_log_stay_in_their_order_whatever_their_labels_are() -> None:
+    rng = random.Random(3)
+    logs = [lines_of(rng, 200), lines_of(rng, 200)]
+    for lines in logs:
+        rng.shuffle(lines)
+    stretches = [[Stretch(number, b"", b"".join(lines))] for number, lines in enumerate(logs)]
+    told = b"".join(merged([iter(each) for each in stretches], shown_as))
+    for number, lines in enumerate(logs):
+        prefix = b"%d " % number
+        assert [line[2:] for line in told.split(b"\n") if line[:2] == prefix] == [line[:-1] for line in lines]
+
+
+def shown_as(source: int, block: bytes) -> bytes:
+    return b"".join(b"%d " % source + line + b"\n" for line in block.split(b"\n")[:-1])
 
 
 def test_what_goes_on_behind_half_a_line() -> None:
