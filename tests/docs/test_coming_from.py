@@ -37,7 +37,7 @@ RUNS = {
     "supervisord": blocks("supervisord")[1],
     "systemd": blocks("systemd")[1],
 }
-SERVER = "#!/bin/sh\necho server\nexec sleep 1000\n"
+SERVER = "#!/bin/sh\nwhile :; do sleep 1000; done\n"
 
 
 @pytest.fixture
