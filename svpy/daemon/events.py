@@ -81,8 +81,10 @@ class Events:
             self._tell(event.at, name, hosted, fields)
         return actions
 
-    def tell(self, name: str, hosted: Hosted, fields: Fields) -> None:
-        """What happens beside the machine."""
+    def tell(self, name: str, hosted: Hosted, why: bytes) -> None:
+        """What happens beside the machine; stands in the place of Supervisor.told."""
+        pid = hosted.service.pid
+        fields: Fields = {**({"pid": pid} if pid else {}), **({"reason": text(why)} if why else {})}
         self._tell(machine.Instant(trio.current_time(), tai_now()), name, hosted, fields)
 
     def _tell(self, at: machine.Instant, name: str, hosted: Hosted, fields: Fields) -> None:

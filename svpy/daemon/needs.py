@@ -23,17 +23,20 @@ NAME = b"needs"
 
 
 class Needs:
-    """All that wait. `services` gives every service by its name, `release` lets one start."""
+    """All that wait. `services` gives every service by its name, `release` lets one start,
+    `told` is told when one waits, or for another reason than before."""
 
     def __init__(
         self,
         services: Callable[[], Mapping[bytes, Hosted]],
         release: Callable[[Hosted], None],
         warn: Callable[[bytes], None],
+        told: Callable[[str, Hosted, bytes], None],
     ) -> None:
         self._services = services
         self._release = release
         self._warn = warn
+        self._told = told
         self._waiting: dict[Hosted, tuple[bytes, ...] | None] = {}
         self._needed: set[bytes] = set()
         self._unreadable: dict[Hosted, bytes] = {}
@@ -117,6 +120,8 @@ class Needs:
                 why = NAME + b": " + self._unreadable[hosted]
             if why and hosted.service.held:
                 note = readiness.encode_note(hosted.service.status(), readiness.WAITS, why)
+                if hosted.has_files and note != hosted.noted:
+                    self._told("waits", hosted, why)
                 hosted.write_note(note, self._warn)
 
 

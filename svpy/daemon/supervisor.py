@@ -90,6 +90,8 @@ class Supervisor:
         self.news: Callable[[], None] = _nobody
         self.handle = _handle
         """Gives an event to a machine. Who tells of all that happens (daemon/events.py) takes its place."""
+        self.told: Callable[[str, Hosted, bytes], None] = _untold
+        """Is told what happens beside the machines: its name, to whom, and why."""
         self.end_all: Callable[[Hosted, int], None] | None = None
         """Ends everything for the sake of an essential service, which ended with that code."""
         self.script = b""
@@ -405,6 +407,7 @@ class Supervisor:
         return self.readiness
 
     def _became_ready(self, hosted: Hosted) -> None:
+        self.told("ready", hosted, b"")
         if self.needs is not None and self.needs.concerns(hosted):
             self.needs.look(says_why=not self._scans)
 
@@ -417,7 +420,7 @@ class Supervisor:
             from svpy.daemon.needs import Needs
 
             assert self.services is not None
-            self.needs = Needs(self.services, self._release, self.warn)
+            self.needs = Needs(self.services, self._release, self.warn, self.told)
         return self.needs
 
     def _release(self, hosted: Hosted) -> None:
@@ -631,6 +634,10 @@ class Supervisor:
 
 def _nobody() -> None:
     """Stands where no one wants to know."""
+
+
+def _untold(name: str, hosted: Hosted, why: bytes) -> None:
+    """The same of what happens beside the machines."""
 
 
 def _handle(hosted: Hosted, event: machine.Event) -> list[machine.Action]:

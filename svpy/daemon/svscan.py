@@ -119,6 +119,7 @@ class Svscan:
         self._events = Events(words.events, supervisor.warn) if words.events is not None else None
         if self._events is not None:
             supervisor.handle = self._events.handle
+            supervisor.told = self._events.tell
 
     def state(self) -> State:
         """What is handed over to the program that follows (core/handover.py). Who adds something that

@@ -116,6 +116,24 @@ def test_a_day_of_a_svscan_is_told(services: Services, told: Told) -> None:
         assert not any("dropped" in event for event in moved.all())
 
 
+def test_what_waits_and_what_is_ready(services: Services, told: Told) -> None:
+    late = services.prepare("late")
+    (late / "needs").write_text("first\n")
+    late.rename(services.folder / "late")
+    with telling(services, told.path):
+        assert told.one("waits", service="late")["reason"] == "first: no such service"
+        first = services.prepare("first", run="rm -f is-there; exec sleep 1000")
+        (first / "ready").write_text("file is-there\n")
+        first.rename(services.folder / "first")
+        pid = services.up("first")
+        assert told.one("waits", service="late", reason="first: not ready")
+        assert not told.of("ready") and not told.of("started", service="late")
+        (services.folder / "first/is-there").touch()
+        assert told.one("ready", service="first")["pid"] == pid
+        assert told.one("started", service="late")["monotonic_s"] >= told.one("ready")["monotonic_s"]
+        assert len(told.of("ready")) == 1
+
+
 def test_lines_that_nobody_takes_are_counted_and_hold_up_nothing(services: Services, told: Told) -> None:
     os.mkfifo(told.path)
     services.make("quick", run="exit 0")
