@@ -59,14 +59,20 @@ def _sockets(used: "dict[int, Usage]") -> "dict[int, list[Socket]]":
 
 
 def _add(one: Details, used: "dict[int, Usage]", sockets: "dict[int, list[Socket]]") -> None:
-    pid = one.seen.pid
     one.shared = one.seen.shared
-    if usage := used.get(pid):
-        one.processes = len(usage.pids)
-        one.memory_bytes = usage.rss_bytes
-        one.cpu_s = usage.cpu_s
-    if not one.shared:
-        one.sockets = sockets.get(pid)
+    usage = used.get(one.seen.pid)
+    if usage is None:
+        return
+    one.processes = len(usage.pids)
+    one.memory_bytes = usage.rss_bytes
+    one.cpu_s = usage.cpu_s
+    found = sockets.get(one.seen.pid)
+    if not one.shared and (found or all(_may_be_looked_into(pid) for pid in usage.pids)):
+        one.sockets = found
+
+
+def _may_be_looked_into(pid: int) -> bool:
+    return os.access(b"/proc/%d/fd" % pid, os.R_OK)
 
 
 def _log(path: bytes) -> LogFolder:

@@ -223,6 +223,7 @@ def test_what_may_not_be_read_is_not_known(reachable: Path) -> None:
         assert faults(told, SCHEMA, SCHEMA) == []
         (one,) = told["services"]
         assert (one["up"], one["pid"], one["restarts"], one["how"]) == (True, made.pid("a"), None, None)
+        assert one["sockets"] is None and one["memory_bytes"] > 0
         assert one["logger"]["trouble"] == "unable to open supervise/ok: access denied"
         assert [log["current_bytes"] for log in one["logger"]["logs"]] == [None]
 
