@@ -343,10 +343,11 @@ def test_a_port_that_the_service_itself_holds_is_not_taken(root: Path) -> None:
 
 
 QUEUES = {
-    "postfix": ["postfix/deferred/A/ABC", "postfix/incoming/DEF"],
-    "exim": ["exim4/input/1abc-000-H", "exim4/input/1abc-000-D", "exim4/input/2/2abc-H"],
-    "sendmail": ["mqueue/qf1", "mqueue/df1", "mqueue-client/qf2"],
+    "postfix": ("postfix/master", ["postfix/deferred/A/ABC", "postfix/incoming/DEF"]),
+    "exim": ("exim4", ["exim4/input/1abc-000-H", "exim4/input/1abc-000-D", "exim4/input/2/2abc-H"]),
+    "sendmail": ("sendmail-mta", ["mqueue/qf1", "mqueue/df1", "mqueue-client/qf2"]),
 }
+"""The program that would deliver it, and the queue: two messages."""
 
 
 @pytest.mark.parametrize("name", QUEUES)
@@ -355,18 +356,25 @@ def test_mail_that_waits_for_another(name: str, root: Path) -> None:
         pytest.skip(reason)
     folder = make(root, f"smtpd-{name}", chain("envuidgid nobody tcpserver -U 0 smtp cat"))
     other = make(root, f"other-{name}", chain("envuidgid nobody tcpserver -U 0 2525 cat"))
+    program, queue = QUEUES[name]
+    mta = root / program
+    mta.parent.mkdir(exist_ok=True)
+    mta.symlink_to("/bin/sleep")
     build = "mount -t tmpfs none /var/spool; " + "".join(
-        f"mkdir -p /var/spool/{Path(path).parent}; : >/var/spool/{path}; " for path in QUEUES[name]
+        f"mkdir -p /var/spool/{Path(path).parent}; : >/var/spool/{path}; " for path in queue
     )
-    for make_queue, said in ((build, f"mail waits in {name}'s queue (2), and nothing of it runs"), ("", "")):
+    deliver = f'{mta} 1000 & until [ "$(cat /proc/$!/comm)" = {mta.name} ]; do :; done; '
+    for before, said in (
+        (build, [f"mail waits in {name}'s queue (2), and nothing of it runs"]),
+        (build + deliver, []),
+    ):
         done = run(
             "unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c",
-            make_queue + 'exec svcheck "$@"', "sh", folder, other,
+            before + 'exec svcheck "$@"', "sh", folder, other,
         )  # fmt: skip
         lines = done.stdout.decode().splitlines()
-        assert [line.partition(": warning: ")[2].partition("; mend")[0] for line in lines] == (
-            [said] if said else []
-        )
+        assert [line.partition(": warning: ")[2].partition("; mend")[0] for line in lines] == said
+        assert (done.returncode, done.stderr) == (bool(said), b"")
 
 
 def test_needs(root: Path) -> None:
