@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _HEX = b"0123456789abcdef"
 _SECOND_DIGITS = 16
 _LABEL_DIGITS = 24
+_LABEL_END = 25
 _MOST_DIGITS = 4096
 _MODULUS = 2**64
 
@@ -58,7 +59,17 @@ class Localizer:
     def _labels(self, text: bytes) -> bytes:
         """`text` begins with the digits of a label; sets where its end leaves us."""
         *lines, last = text.split(b"\n@")
-        shown = [self._line(line + b"\n") for line in lines]
+        shown = []
+        second, date = self._cached_seconds, self._cached_text
+        for line in lines:
+            # Most labels are those of multilog, and of the same second as the one before.
+            if line[:_SECOND_DIGITS] == second and date is not None and line[_LABEL_DIGITS:_LABEL_END] == b" ":
+                ns = line[_SECOND_DIGITS:_LABEL_DIGITS]
+                if not ns.strip(_HEX):
+                    shown.append(b"%b.%09d%b\n" % (date, int(ns, 16), line[_LABEL_DIGITS:]))
+                    continue
+            shown.append(self._line(line + b"\n"))
+            second, date = self._cached_seconds, self._cached_text
         rest = last.lstrip(_HEX)
         if not rest and len(last) <= _MOST_DIGITS:
             self._digits = last
