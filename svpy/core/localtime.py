@@ -63,9 +63,9 @@ class Localizer:
         second, date = self._cached_seconds, self._cached_text
         for line in lines:
             # Most labels are those of multilog, and of the same second as the one before.
-            if line[:_SECOND_DIGITS] == second and date is not None and line[_LABEL_DIGITS:_LABEL_END] == b" ":
+            if date is not None and line[:_SECOND_DIGITS] == second:
                 ns = line[_SECOND_DIGITS:_LABEL_DIGITS]
-                if not ns.strip(_HEX):
+                if line[_LABEL_DIGITS:_LABEL_END] == b" " and not ns.strip(_HEX):
                     shown.append(b"%b.%09d%b\n" % (date, int(ns, 16), line[_LABEL_DIGITS:]))
                     continue
             shown.append(self._line(line + b"\n"))
