@@ -165,6 +165,24 @@ def test_what_is_between_two_names_is_read_once(tmp_path: Path, opened: Callable
     assert [each.block for each in log.forward(files, 0)] == [b"A\n"]
 
 
+def test_a_rotation_while_it_is_listed(
+    tmp_path: Path, opened: Callable[[Path], Log], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "current").write_bytes(b"a\n")
+    kept = tmp_path / os.fsdecode(stamp(1) + b".s")
+    held = Log._held
+
+    def rotating(log: Log, name: bytes) -> logreading.File:
+        if not kept.exists():
+            (tmp_path / "current").rename(kept)
+            (tmp_path / "current").write_bytes(b"b\n")
+        return held(log, name)
+
+    monkeypatch.setattr(Log, "_held", rotating)
+    log = opened(tmp_path)
+    assert [each.block for each in log.forward(log.files(), 0)] == [b"a\n", b"b\n"]
+
+
 def test_what_cannot_be_read_is_said_and_the_rest_is_read(tmp_path: Path) -> None:
     names = [os.fsdecode(stamp(number) + b".s") for number in range(8)]
     whole = gzip.compress(os.urandom(300000))
