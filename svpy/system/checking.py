@@ -12,7 +12,7 @@ Rules of this module:
 import os
 import stat
 
-from svpy.core import checkfacts, checkscript, readiness
+from svpy.core import checkfacts, checkscript, needs, readiness
 from svpy.core.checkfacts import Executable, File, Half, Holder, Service
 from svpy.core.environment import candidates
 from svpy.core.errors import error_text
@@ -286,11 +286,11 @@ def _measured(path: bytes, program: "Program", fd: int) -> Executable:
     found.is_script = not text.startswith(b"\x7fELF")
     if program.address_bytes is None and program.data_bytes is None:
         return found
-    from svpy.system.elf import Unclear, needs
+    from svpy.system import elf
 
     try:
-        needed = needs(checkfacts.interpreter_of(text) or whole)
-    except Unclear:
+        needed = elf.needs(checkfacts.interpreter_of(text) or whole)
+    except elf.Unclear:
         return found
     found.address_bytes, found.data_bytes = needed.address_bytes, needed.data_bytes
     return found
@@ -456,8 +456,8 @@ def _needs(service: Service, fd: int) -> None:
     """Who needs whom: this service and those that it leads to."""
     if b"needs" not in service.present:
         return
-    text = _file(b"needs", fd, service, _MOST_SMALL_BYTES).text or b""
-    service.needed[service.own_name] = readiness.meant(text)
+    text = _file(b"needs", fd, service, needs.MOST_BYTES).text or b""
+    service.needed[service.own_name] = list(needs.parse(text))
     places = (os.path.dirname(absolute(service.name)), SERVICES)
     for number, line in enumerate(text.split(b"\n"), 1):
         name = line.strip()
@@ -485,6 +485,6 @@ def _needs_of(folder: bytes, service: Service) -> list[bytes]:
     except OSError:
         return []
     try:
-        return readiness.meant(_file(b"needs", fd, service, _MOST_SMALL_BYTES).text or b"")
+        return list(needs.parse(_file(b"needs", fd, service, needs.MOST_BYTES).text or b""))
     finally:
         os.close(fd)

@@ -49,7 +49,8 @@ def test_the_services_of_a_host() -> None:
             ],
         )
 
-        made = host.command("svpy", "new", "sleeper", "--user", "nobody", "--", "sleep", "1000")
-        assert (made.returncode, made.stderr) == (0, b"")
-        done = host.command("svcheck", "/var/svc.d/sleeper")
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        for words in (["sleeper", "--", "sleep", "1000"], ["echoes", "--tcp", "8007", "--", "cat"]):
+            made = host.command("svpy", "new", "--user", "nobody", *words)
+            assert (made.returncode, made.stderr) == (0, b"")
+            done = host.command("svcheck", f"/var/svc.d/{words[0]}")
+            assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
