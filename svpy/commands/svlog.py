@@ -91,10 +91,10 @@ def run(words: list[bytes]) -> int:
     is_terminal = os.isatty(1)
     asked = Words(words, usage(b"svlog"), is_terminal)
     selected = Selected(asked)
-    names, paths = _sites(asked.folders)
+    trouble = Trouble()
+    names, paths = _sites(asked.folders, trouble)
     decode = None if asked.raw else Localizer(utc if asked.utc else local_time).rewrite
     shown = Shown(decode, names if len(paths) > 1 else [], is_terminal)
-    trouble = Trouble()
 
     try:
         if asked.follow:
@@ -146,20 +146,26 @@ def _write(
         write_all(1, block)
 
 
-def _sites(folders: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """The log folders that are meant, and what to call each. Raises Die."""
+def _sites(folders: list[bytes], trouble: Trouble) -> tuple[list[bytes], list[bytes]]:
+    """The log folders that are meant, and what to call each. One of several of which none is known is said.
+    Raises Die if none is known of any."""
     called = distinct([_name(folder) for folder in folders], folders)
     names, paths = [], []
     for name, folder in zip(called, folders, strict=True):
+        reason = b"no log folder is known of " + folder
         try:
             found = found_at(folder)
         except OSError as error:
-            raise Die(FAILED, because(FATAL + b"unable to open " + one_line(folder), error)) from None
+            found, reason = [], because(b"unable to open " + folder, error)
+        if not found and len(folders) == 1:
+            raise Die(FAILED, FATAL + one_line(reason))
         if not found:
-            raise Die(FAILED, FATAL + b"no log folder is known of " + one_line(folder))
+            trouble.say(reason)
         paths += found
         ends = distinct([path.rpartition(b"/")[2] for path in found], found)
         names += [name] if len(found) == 1 else [name + b"/" + end for end in ends]
+    if not paths:
+        raise Die(FAILED)
     return [one_line(name) for name in names], paths
 
 

@@ -86,6 +86,15 @@ def test_what_is_no_log_folder_has_a_sentence(tmp_path: Path) -> None:
         done = run(b"svlog", word, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (111, b"")
         assert done.stderr == b"svlog: fatal: " + reason + b"\n"
+    (tmp_path / "current").write_bytes(b"x\n")
+    done = run("svlog", "gone", ".", "service", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (111, b"x\n")
+    assert done.stderr == (
+        b"svlog: warning: unable to open gone: file does not exist\n"
+        b"svlog: warning: no log folder is known of service\n"
+    )
+    done = run("svlog", "gone", "service", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (111, b"", 2)
 
 
 def test_from_moment_to_moment(tmp_path: Path) -> None:
