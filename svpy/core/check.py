@@ -621,8 +621,14 @@ def _circle(name: bytes, needed: dict[bytes, list[bytes]]) -> list[bytes]:
 
 
 def _unseen(service: Service) -> "Said":
-    if service.unseen:
+    if service.unseen and service.my_uid != 0:
         yield 0, b"not seen without being root: " + b", ".join(service.unseen), b"run svcheck as root"
+    elif service.unseen:
+        yield (
+            0,
+            b"not seen: " + b", ".join(service.unseen),
+            b"install python3-pyroute2, which asks the kernel",
+        )
 
 
 RULES = (

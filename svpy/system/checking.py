@@ -387,8 +387,9 @@ def _look_at_ports(service: Service, half: Half) -> None:
 
     try:
         sockets = [each for each in listening() if each.protocol == TCP]
-    except OSError:
-        _unseen(service, b"which ports are held")
+    except OSError as error:
+        # Nobody needs to be root to ask that, but a kernel or a library may be without it.
+        service.unseen.append(b"which ports are held (" + error_text(error.errno) + b")")
         return
     for listen in half.reading.listens:
         port = half.ports.get(listen.port, 0)
