@@ -387,9 +387,9 @@ def _look_at_ports(service: Service, half: Half) -> None:
 
     try:
         sockets = [each for each in listening() if each.protocol == TCP]
-    except OSError as error:
-        # Nobody needs to be root to ask that, but a kernel or a library may be without it.
-        service.unseen.append(b"which ports are held (" + error_text(error.errno) + b")")
+    except OSError:
+        # Nobody needs to be root to ask that, but a kernel or an installation may be without it.
+        service.unseen.append(b"which ports are held")
         return
     for listen in half.reading.listens:
         port = half.ports.get(listen.port, 0)
