@@ -80,13 +80,16 @@ class Seen:
 
     @property
     def restarts(self) -> "int | None":
-        """How often it was started again since boot; None if we may not read that."""
+        """How often it was started again since boot; None if we may not read that. An end is noted a moment
+        before it is published: what was read of both may be of that moment, and an end is no restart yet."""
         if self.exits is None:
             return None
+        status = self.status
+        is_over = status is not None and self.exits.pid == status.pid and self.exits.at > status.since
         # Plain svstat never asks.
         from svpy.core.exits import restarts
 
-        return restarts(self.exits, self.is_up)
+        return restarts(self.exits, self.is_up and not is_over)
 
     def uptime_s(self, now_unix_s: int) -> int:
         """Since when it is as it is, up or down, by the clock on the wall; never less than 0."""

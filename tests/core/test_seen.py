@@ -55,6 +55,10 @@ def test_restarts_are_known_as_far_as_exits_are() -> None:
     assert seen(UP, 1, exits=NO_EXITS).restarts == 0
     assert seen(UP, 1, exits=Exits(3, 1, 1, SINCE)).restarts == 3
     assert seen(UP, 0, exits=Exits(3, 1, 1, SINCE)).restarts == 2
+    # Its end is noted already, and not published yet.
+    later = pack(NOW_S * 10**9 + 1)
+    assert seen(UP, 1, exits=Exits(3, 1, 1, later)).restarts == 2
+    assert seen(UP, 2, exits=Exits(3, 1, 1, later)).restarts == 3
 
 
 def test_uptime_is_never_negative() -> None:
