@@ -28,6 +28,9 @@ NOTES = {
     "shebang-none": ["no-shebang"],
 }
 
+SHOWN_TO_BE_BAD = re.compile(r"(?:(?!\n#!)(?s:.)){0,200}\n# svcheck .*\n.*: error: ")
+"""What may stand behind an example: that svcheck finds what is wrong with it."""
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for folders of other users")
 
 
@@ -67,9 +70,10 @@ def examples() -> dict[str, list[str]]:
         text = page.read_text()
         if page.suffix in (".7", ".8"):
             text = text.replace("\\&", "").replace("\\e", "\\")
-        scripts = re.findall(r"(?ms)^ *(#! ?/bin/.*?)^ *(?:\.|\.Ed|EOF|END|```)$", text)
-        if scripts:
-            found[page.name] = [re.sub(r"(?m)^ {4}", "", script) for script in scripts]
+        scripts = re.finditer(r"(?ms)^ *(#! ?/bin/.*?)^ *(?:\.|\.Ed|EOF|END|```|# cat .*?)$", text)
+        good = [each[1] for each in scripts if not SHOWN_TO_BE_BAD.match(text, each.end())]
+        if good:
+            found[page.name] = [re.sub(r"(?m)^ {4}", "", script) for script in good]
     return found
 
 
