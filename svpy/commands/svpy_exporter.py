@@ -21,9 +21,6 @@ MISSING = (
 
 def run(words: list[bytes]) -> int:
     where, folder = _parse(words)
-    from svpy.system.packages import let_in
-
-    let_in()
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
