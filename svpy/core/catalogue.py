@@ -45,8 +45,8 @@ OWN: dict[bytes, bytes] = {
 """What `svpy` itself does, by its first word."""
 
 DAEMONS = frozenset((b"svscan", b"supervise", b"svpy-init", b"svtop", b"svpy-exporter"))
-"""What imports packages of the system's (trio, textual, prometheus_client). The other commands import svpy and
-the standard library alone, and are started without the search for packages, a third of a start."""
+"""What imports packages of the system's (trio, textual, prometheus_client). The other commands import svpy
+and the standard library alone, and are started without the search for packages, a third of a start."""
 
 CHAIN_LOADERS = frozenset(
     (b"setuidgid", b"setuser", b"envuidgid", b"envdir", b"softlimit", b"setlock", b"pgrphack", b"fghack")
