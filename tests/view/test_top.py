@@ -189,32 +189,31 @@ def test_the_end_of_a_log_follows_it_in_local_time(scene: Services) -> None:
     play(scene.folder, look)
 
 
-@pytest.mark.parametrize("letter", [row.letter.decode() for row in ACTIONS if row.letter not in b"xdokpc"])
-def test_a_letter_that_is_a_signal(scene: Services, letter: str) -> None:
-    """To one that handles it; asked about and answered no, then yes, if it is one to be asked about."""
-    row = next(row for row in ACTIONS if row.letter == letter.encode())
-    asks = letter in "itq"
-    keys = [".", "q"] if letter == "q" else [letter]
+def test_letters_that_are_signals(scene: Services) -> None:
+    """To one that handles them; answered no, then yes, if there is a question."""
     got = scene.folder / "noted/got"
 
     async def act(played: Played) -> None:
-        pid = scene.up("noted")
-        got.write_text("")
         await played.select("noted")
-        await played.until(lambda: f"(pid {pid})" in "\n".join(played.text()))
-        await played.press(*keys)
-        if asks:
-            assert played.bottom.endswith("y/n")
-            await played.press("n")
-            assert played.bottom == "nothing was sent"
-            await played.press(*keys, "y")
-        if letter == "u":
-            assert played.bottom == "sent: up noted"
-            return
-        await played.shows(f"sent: {row.help} noted")
-        await played.until(lambda: got.read_text().splitlines() == list(row.signals), "signals")
-        if letter == "t":
-            await played.until(lambda: scene.pid("noted") not in (0, pid), "started again")
+        for row in [row for row in ACTIONS if row.letter not in b"xdokpc"]:
+            letter = row.letter.decode()
+            pid = scene.up("noted")
+            await played.until(lambda pid=pid: f"(pid {pid})" in "\n".join(played.text()), f"{letter}: pid")  # type: ignore[misc]
+            got.write_text("")
+            keys = [".", "q"] if letter == "q" else [letter]
+            await played.press(*keys)
+            if letter in "itq":
+                assert played.bottom.endswith("y/n"), letter
+                await played.press("n")
+                assert played.bottom == "nothing was sent", letter
+                await played.press(*keys, "y")
+            assert played.bottom == f"sent: {row.help} noted"
+            wanted = list(row.signals)
+            await played.until(
+                lambda wanted=wanted: got.read_text().splitlines() == wanted, f"{letter}: signals"
+            )  # type: ignore[misc]
+            if letter == "t":
+                scene.up("noted", since=pid)
 
     play(scene.folder, act)
 
