@@ -17,7 +17,7 @@ from support.processes import eventually
 import svpy
 
 PAGE = TREE / "docs/tutorial.md"
-PACKAGES = ("opensmtpd", "ucspi-tcp")
+PACKAGES = ("opensmtpd", "ca-certificates", "ucspi-tcp")
 LOOKS = ("svstat", "svwait", "svlog", "svcheck", "tail", "cat", "grep", "journalctl", "ls")
 """What these show may need a moment: a reader would look again."""
 FOUND = {"svcheck": (1, 2)}
