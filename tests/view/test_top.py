@@ -55,7 +55,13 @@ class Played:
             await self.pilot.pause(0.02)
 
     async def shows(self, text: str) -> None:
-        await self.until(lambda: text in "\n".join(self.text()), text)
+        """As it stands there, or wherever lines are broken."""
+
+        def shown() -> bool:
+            lines = "\n".join(self.text())
+            return text in lines or text in " ".join(lines.split())
+
+        await self.until(shown, text)
 
     async def select(self, name: str) -> None:
         """By its name in the filter, which is taken away again."""
@@ -179,7 +185,7 @@ def test_the_end_of_a_log_follows_it_in_local_time(scene: Services) -> None:
         await played.select("plain")
         await played.shows("plain has no logger")
         await played.select("logged")
-        await played.shows(": file does not exist")
+        await played.shows("log/main: file does not exist")
         main.with_name("away").rename(main)
         await played.shows("\nno label")
         await played.select("plain")
