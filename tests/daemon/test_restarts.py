@@ -14,7 +14,7 @@ from svpy.core import service as machine
 from svpy.daemon.supervise import supervise
 from svpy.daemon.supervisor import Supervisor
 from svpy.system import folders
-from svpy.system.children import Starter
+from svpy.system.children import More, Starter
 
 WARM_UP = 500
 
@@ -57,6 +57,7 @@ async def test_no_task_timer_descriptor_or_memory_is_left(
             stdout_fd: int,
             script: bytes = b"run",
             words: tuple[bytes, ...] = (),
+            more: More | None = None,
         ) -> int:
             nonlocal starts
             starts += script == b"run"
@@ -65,7 +66,7 @@ async def test_no_task_timer_descriptor_or_memory_is_left(
                 warm.set()
             if starts == restarts:
                 reached.set()
-            return super().start(folder_fd, stdin_fd, stdout_fd, script, words)
+            return super().start(folder_fd, stdin_fd, stdout_fd, script, words, more)
 
     home_fd = folders.open_folder(b".")
     starter = Counting([b"PATH=/bin"], 1024, home_fd)
