@@ -342,3 +342,11 @@ def test_what_is_said_while_there_is_no_svscan(services: Services) -> None:
         with svscan(services):
             becomes_ready(kept, closed)
             assert [services.pid("kept"), services.pid("closed")] == pids
+
+
+def test_who_does_not_ask_pays_nothing() -> None:
+    """What this needs is not even imported."""
+    program = "import sys, svpy.daemon.main; print(*sys.modules)"
+    loaded = run(sys.executable, "-c", program).stdout.decode().split()
+    spare = {"svpy.daemon.readiness", "svpy.daemon.needs", "svpy.core.readiness", "svpy.core.needs"}
+    assert "svpy.daemon.supervisor" in loaded and not spare & {*loaded}
