@@ -69,7 +69,7 @@ def decode_order(data: bytes) -> "Watch | int":
 
 
 def encode_news(number: int, is_ready: bool, why: bytes) -> bytes:
-    """That it is ready, or why it is not."""
+    """That it is ready, or why it is not. Of 0, which is nobody's name, that we have begun."""
     return marshal.dumps((number, is_ready, why))
 
 

@@ -52,6 +52,10 @@ IDLE_S = 2.0
 """How long the watcher is kept when nothing is to be looked at: what fails at once asks again in a second."""
 
 BEGIN_AGAIN_S = 1.0
+LONGEST_BEGIN_AGAIN_S = 60.0
+"""Between two beginnings of it; twice as long after each one of which nothing was heard: another version
+may have been installed, which refuses."""
+
 END_S = 1.0
 _END_LOOK_S = 0.005
 _TICKS_S = 0.02
@@ -171,6 +175,7 @@ class Readiness:
         self._orders: deque[tuple[int, bool]] = deque()
         self._watcher: Watcher | None = None
         self._begin_mono_s = 0.0
+        self._begin_again_s = BEGIN_AGAIN_S
         self._idle_mono_s = 0.0
 
     def prepare(self, hosted: Hosted) -> Asking | None:
@@ -466,8 +471,10 @@ class Readiness:
     def _begin_watcher(self) -> Watcher | None:
         """None: not now, but soon."""
         if now_mono_s() < self._begin_mono_s:
+            self._wake_at(self._begin_mono_s, self._give_orders)
             return None
-        self._begin_mono_s = now_mono_s() + BEGIN_AGAIN_S
+        self._begin_mono_s = now_mono_s() + self._begin_again_s
+        self._begin_again_s = min(2 * self._begin_again_s, LONGEST_BEGIN_AGAIN_S)
         try:
             self._watcher = self._start_watcher()
         except OSError as error:
@@ -516,6 +523,7 @@ class Readiness:
         self._give_orders()
 
     def _news(self, number: int, is_ready: bool, why: bytes) -> None:
+        self._begin_again_s = BEGIN_AGAIN_S
         hosted = self._looked_at.get(number)
         asking = hosted.asking if hosted is not None else None
         if hosted is None or asking is None:

@@ -320,6 +320,7 @@ def run(words: "list[bytes]", version: bytes) -> int:
     environment.inherited()
     title.take(b"svpy", [COMMAND])
     try:
+        channel.send(encode_news(0, False, b""))  # That it can be relied on.
         Watcher(channel).work()
     except (ConnectionError, BrokenPipeError):
         pass  # svscan has ended.
