@@ -82,14 +82,19 @@ ROWS: dict[str, tuple[str, ...]] = {
     ),
     "QUIT, PWR or RTMIN+3 to svscan": ("boot/test_container.py::test_it_is_stopped_in_order_under_any_pid*",),
     "HUP to svscan": ("daemon/test_svscan.py::test_hup_scans_now",),
-    "`--log-stdout`, `--no-native`, `--stop-timeout` before svscan's folder": (
+    "`--log-stdout`, `--no-native`, `--stop-timeout`, `--events` before svscan's folder": (
         "core/test_svscan_words.py::test_words*",
+        "daemon/test_events.py::test_a_day_of_a_svscan_is_told",
         "daemon/test_relay.py::*",
         "daemon/test_stop.py::test_a_deadline_for_all",
     ),
     "`stop-timeout` or `essential` in a folder": (
         "daemon/test_stop.py::test_what_does_not_go_down_in_time_is_killed",
         "daemon/test_essential.py::test_everything_stops_in_order_with_its_code*",
+    ),
+    "`ready` or `needs` in a folder": (
+        "daemon/test_ready.py::*",
+        "daemon/test_needs.py::*",
     ),
     "a read-only /service": ("boot/test_container.py::test_a_service_runs_where_nothing_can_be_written",),
     "what a service manager says to svscan (NOTIFY_SOCKET and the like)": (
@@ -116,7 +121,9 @@ ROWS: dict[str, tuple[str, ...]] = {
         "oracle/test_svc.py::*differs-*letter*]",
         "oracle/test_supervise.py::*differs-the-letters-of-encore]",
     ),
-    "`svstat -l DIR …`": (
+    "svstat without folders": ("commands/test_svstat.py::test_without_folders_it_is_all_of_service",),
+    "`svstat -l`, `--json`, `--check`": (
+        "commands/test_svstat.py::test_an_option_that_stands_alone_is_a_folder_if_there_is_one*",
         "daemon/test_natives.py::test_plain_svstat_is_as_ever_and_a_folder_may_be_called_l",
     ),
     "svstat of an unreadable status": ("oracle/test_svstat.py::*differs-status-is-a-folder]",),

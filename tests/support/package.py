@@ -16,6 +16,7 @@ TREE = Path(__file__).resolve().parent.parent.parent
 OURS = (
     "svpy",
     "debian",
+    "docs",
     "packaging",
     "units",
     "man",
