@@ -35,14 +35,17 @@ _COLOURS = {states.GOOD: b"32", states.PASSING: b"33", states.BAD: b"31", states
 
 class LogFolder:
     """A log folder: how large its `current` is and how long ago it was written to, None if that is not known
-    or there is none."""
+    or there is none. `trouble`: why it is not known, empty if there is none."""
 
-    __slots__ = ("age_s", "current_bytes", "path")
+    __slots__ = ("age_s", "current_bytes", "path", "trouble")
 
-    def __init__(self, path: bytes, current_bytes: "int | None", age_s: "float | None") -> None:
+    def __init__(
+        self, path: bytes, current_bytes: "int | None", age_s: "float | None", trouble: bytes = b""
+    ) -> None:
         self.path = path
         self.current_bytes = current_bytes
         self.age_s = age_s
+        self.trouble = trouble
 
 
 class Socket:
@@ -183,6 +186,8 @@ def _ago(exits: "Exits", now_unix_s: int) -> bytes:
 
 
 def _current(log: LogFolder) -> bytes:
+    if log.trouble:
+        return b"current: " + log.trouble
     if log.current_bytes is None or log.age_s is None:
         return b"no current"
     return b"current " + amounts.size(log.current_bytes) + b", " + amounts.duration(log.age_s) + b" ago"

@@ -108,4 +108,5 @@ def _log(log: "LogFolder") -> "dict[str, Any]":
         **_text("path", log.path),
         "current_bytes": log.current_bytes,
         "current_age_s": None if age is None else round(age, 3),
+        "trouble": _words(log.trouble),
     }

@@ -78,8 +78,10 @@ def _may_be_looked_into(pid: int) -> bool:
 def _log(path: bytes) -> LogFolder:
     try:
         found = os.stat(path + b"/current", follow_symlinks=False)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return LogFolder(path, None, None)
+    except OSError as error:
+        return LogFolder(path, None, None, error_text(error.errno))
     if not stat.S_ISREG(found.st_mode):
         return LogFolder(path, None, None)
     return LogFolder(path, found.st_size, max(0.0, time.time() - found.st_mtime))

@@ -88,14 +88,12 @@ def look_closely(seen: Seen, fd: int, where: bytes) -> None:
     look(seen, fd, where)
     if seen.trouble:
         return
-    if not seen.is_logger:
-        seen.asks_ready = os.access(readiness.READY, os.F_OK, dir_fd=fd)
-        note = _note(fd, where)
-        said, text = readiness.decode_note(seen.raw, note)
-        seen.ready = readiness.is_ready(seen.raw, seen.word, note, seen.asks_ready)
-        seen.note = text if said in (readiness.WAITS, readiness.NOT) else b""
-    else:
-        seen.ready = readiness.is_ready(seen.raw, seen.word, b"", asks=False)
+    # Of a logger that is a file nothing is asked: what lies in its folder is its service's.
+    seen.asks_ready = not seen.is_file and os.access(readiness.READY, os.F_OK, dir_fd=fd)
+    note = b"" if seen.is_file else _note(fd, where)
+    said, text = readiness.decode_note(seen.raw, note)
+    seen.ready = readiness.is_ready(seen.raw, seen.word, note, seen.asks_ready)
+    seen.note = text if said in (readiness.WAITS, readiness.NOT) else b""
     try:
         lock = read_record(OFFSET_BYTES + EXITS_BYTES, where, fd)
     except OSError:

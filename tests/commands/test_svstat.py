@@ -225,7 +225,10 @@ def test_what_may_not_be_read_is_not_known(reachable: Path) -> None:
         assert (one["up"], one["pid"], one["restarts"], one["how"]) == (True, made.pid("a"), None, None)
         assert one["sockets"] is None and one["memory_bytes"] > 0
         assert one["logger"]["trouble"] == "unable to open supervise/ok: access denied"
-        assert [log["current_bytes"] for log in one["logger"]["logs"]] == [None]
+        (log,) = one["logger"]["logs"]
+        assert (log["current_bytes"], log["trouble"]) == (None, "access denied")
+        long = run("setuidgid", "nobody", "svstat", "-l", "a", cwd=made.folder).stdout
+        assert b"/a/log/main, current: access denied\n" in long, "not that there is none"
 
 
 def test_a_service_with_a_logger_that_is_a_file(services: Services) -> None:

@@ -138,6 +138,7 @@ def test_json_is_utf_8_whatever_names_are() -> None:
             "path_hex": "2fff",
             "current_bytes": 5,
             "current_age_s": 1.235,
+            "trouble": None,
         },
-        {"path": "/a", "current_bytes": None, "current_age_s": None},
+        {"path": "/a", "current_bytes": None, "current_age_s": None, "trouble": None},
     ]

@@ -67,6 +67,9 @@ def test_they_start_in_order_and_nobody_is_taken_down(services: Services) -> Non
         waits(lost, b"nowhere: no such service; db: not ready")
         waits(off, b"down: down")
         assert services.state("web").startswith("down ") and not services.pid("cache")
+        long = run("svstat", "-l", "off", "web", cwd=services.folder).stdout.decode().splitlines()
+        assert [line.split()[1] for line in long[1:5:2]] == ["waits", "waits"]
+        assert long[2::2] == ["    waits for down: down", "    waits for db: not ready; cache: waits"]
         before = [services.pid("chatty"), services.pid("db")]
         (db / "go").touch()
         services.up("web")

@@ -177,8 +177,16 @@ def test_with_supervise_and_of_a_logger(services: Services) -> None:
     with svscan(services):
         services.up("a/log")
         waits(folder / "log", b"no newline on descriptor 3 yet")
+        # Who looks at the service sees its logger as who looks at that.
+        for name in ("a", "a/log"):
+            told = services.told(name)
+            logger = told["logger"] or told
+            assert (logger["state"], logger["as_wanted"]) == ("not ready", False)
+            assert logger["why_not"] == "no newline on descriptor 3 yet"
         go(folder / "log")
         becomes_ready(folder / "log")
+        logger = services.told("a")["logger"]
+        assert (logger["state"], logger["asks_ready"], logger["as_wanted"]) == ("up", True, True)
         assert not (folder / "supervise/ready").exists(), "it asks for nothing"
 
 
