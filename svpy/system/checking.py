@@ -20,7 +20,7 @@ from svpy.core.seen import NOT_RUNNING, Seen
 from svpy.core.shscript import MOST_BYTES
 from svpy.system import identity
 from svpy.system.logsites import absolute, open_file
-from svpy.system.proc import read, stat_fields
+from svpy.system.proc import PARENT, name_of, pids, read, stat_fields
 from svpy.system.seeing import SERVICES, see
 
 TYPE_CHECKING = False
@@ -33,8 +33,6 @@ _MOST_NEEDS = 1000
 _FIRST_LINE_BYTES = 512
 _PORT_START = b"/proc/sys/net/ipv4/ip_unprivileged_port_start"
 _ANY = b"0.0.0.0"
-_PARENT = 4 - 3
-"""Of stat_fields."""
 _RULES_SOURCES = (b"", b".rules", b".txt")
 """What stands behind the name of compiled rules, without their `.cdb`, in the name of their source."""
 
@@ -194,7 +192,7 @@ def _path_of_svscan(pid: int) -> bytes:
     if not pid:
         return b""
     try:
-        parent = stat_fields(b"%d" % pid)[_PARENT]
+        parent = stat_fields(b"%d" % pid)[PARENT]
         entries = read(b"/proc/" + parent + b"/environ").split(b"\0")
     except (OSError, IndexError):
         return b""
@@ -400,14 +398,14 @@ def _look_at_ports(service: Service, half: Half) -> None:
             continue
         from svpy.system.trees import trees
 
-        holders = [each for each in _pids() if inodes & sockets_of((each,))]
+        holders = [each for each in pids() if inodes & sockets_of((each,))]
         # What it runs is looked at behind that: it may have been started just now.
         now = see(service.name)
         own = {pid for usage in trees([each.pid for each in now]).values() for pid in usage.pids}
         if service.my_uid != 0 and not (holders and _is_known(now[0])):
             _unseen(service, b"who holds port %d" % port)
         elif own.isdisjoint(holders) and (holders or not now[0].is_up):
-            holder = Holder(holders[0], _name(holders[0])) if holders else None
+            holder = Holder(holders[0], name_of(holders[0]) or b"?") if holders else None
             half.taken.append((listen, port, holder))
 
 
@@ -423,17 +421,6 @@ def _conflict(host: bytes, address: bytes) -> bool:
     if b":" in address or not wanted.replace(b".", b"").isdigit():
         return False
     return wanted == address or _ANY in (wanted, address)
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir(b"/proc") if name.isdigit()]
-
-
-def _name(pid: int) -> bytes:
-    try:
-        return read(b"/proc/%d/comm" % pid).rstrip(b"\n")
-    except OSError:
-        return b"?"
 
 
 def _extras(service: Service, fd: int) -> None:

@@ -46,6 +46,14 @@ def identify(name: bytes, folder_fd: int) -> tuple[int, int] | None:
     return _identity(os.stat(name, dir_fd=folder_fd))
 
 
+def identity_of(path: bytes) -> tuple[int, int] | None:
+    """The same of what is at a path, None also if nothing is, or it may not be seen."""
+    try:
+        return _identity(os.stat(path))
+    except OSError:
+        return None
+
+
 def identify_open(folder_fd: int) -> tuple[int, int] | None:
     """The same of an open folder."""
     return _identity(os.fstat(folder_fd))

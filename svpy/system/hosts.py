@@ -14,11 +14,11 @@ Rules of this module:
 import _signal as signal  # type: ignore[import-not-found] # see system/entry.py
 import os
 import select
-import stat
 import time
 
 from svpy.core.replacement import MOST_BYTES, NAME, Report, decode
-from svpy.system.proc import read, signal_set, status_fields
+from svpy.system.folders import identity_of
+from svpy.system.proc import name_of, pids, read_all, signal_set, status_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Host:
 
 def hosts(number: int, until_mono_s: float) -> "Iterator[Host]":
     """All there are that heed the signal of this number, of those that have decided by then."""
-    undecided = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    undecided = pids()
     while undecided:
         for pid in tuple(undecided):
             decided, host = _look_at(pid, number)
@@ -93,6 +93,14 @@ def hosts(number: int, until_mono_s: float) -> "Iterator[Host]":
             time.sleep(_LOOK_EVERY_S)
 
 
+def scanning() -> "Iterator[tuple[int, tuple[int, int] | None]]":
+    """All that are called as one, Bernstein's too: pid, and device and inode of the folder it is in, None if
+    that is not to be seen. Raises OSError if there is no /proc."""
+    for pid in pids():
+        if name_of(pid) in NAMES:
+            yield pid, identity_of(b"/proc/%d/cwd" % pid)
+
+
 def _look_at(pid: int, number: int) -> "tuple[bool, Host | None]":
     """Whether it has decided what it is, and if that is a host, the host."""
     if name_of(pid) not in NAMES:
@@ -101,35 +109,21 @@ def _look_at(pid: int, number: int) -> "tuple[bool, Host | None]":
         pid_fd = os.pidfd_open(pid)
     except OSError:
         return True, None
-    name, status, bit = name_of(pid), status_fields(_read(b"/proc/%d/status" % pid)), 1 << number - 1
+    name, status, bit = name_of(pid), status_fields(read_all(b"/proc/%d/status" % pid)), 1 << number - 1
     decided = True
     if name in NAMES and _may_be_asked(pid, status):
         decided = not signal_set(status, b"SigBlk") & bit
         if decided and signal_set(status, b"SigCgt") & bit:
-            return True, Host(pid, pid_fd, name, folder(b"/proc/%d/cwd" % pid))
+            return True, Host(pid, pid_fd, name, identity_of(b"/proc/%d/cwd" % pid))
     os.close(pid_fd)
     return decided, None
-
-
-def name_of(pid: int) -> bytes:
-    """What ps calls it; nothing if it has ended."""
-    return _read(b"/proc/%d/comm" % pid).rstrip(b"\n")
 
 
 def _may_be_asked(pid: int, status: dict[bytes, bytes]) -> bool:
     ours = os.geteuid() in (0, int(status.get(b"Uid", b"-1").split()[0]))
     lives = status.get(b"State", b"Z")[:1] not in b"ZX"
     here = _link(b"/proc/%d/ns/pid" % pid) in (None, _link(b"/proc/self/ns/pid"))
-    return lives and ours and here and folder(b"/proc/%d/root" % pid) in (None, folder(b"/"))
-
-
-def folder(path: bytes) -> tuple[int, int] | None:
-    """Device and inode of a folder, None if there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+    return lives and ours and here and identity_of(b"/proc/%d/root" % pid) in (None, identity_of(b"/"))
 
 
 def find_memory(pid: int, name: bytes) -> bytes:
@@ -158,10 +152,3 @@ def _link(path: bytes) -> bytes | None:
         return os.readlink(path)
     except OSError:
         return None
-
-
-def _read(path: bytes) -> bytes:
-    try:
-        return read(path)
-    except OSError:
-        return b""

@@ -19,12 +19,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-from svpy.system import environment
-from svpy.system.proc import stat_fields
+from svpy.system import environment, proc
 
-_STATE, _PARENT, _THREADS = 0, 1, 17
+_STATE, _THREADS = 0, 17
 _MOUNTED_ROOT, _MOUNT_POINT = 3, 4
-_PART_BYTES = 1 << 16
 _HERE = b"0::"
 _DELEGATED = "user.delegate"
 _MAIN_PROCESS = b"SYSTEMD_EXEC_PID=%d"
@@ -68,19 +66,11 @@ def _descendants() -> list[int]:
     found: dict[int, None] = {}
     parents = [os.getpid()]
     while parents:
-        for pid in _children(parents.pop()):
+        for pid in proc.children(parents.pop()):
             if pid not in found:
                 found[pid] = None
                 parents.append(pid)
     return list(found)
-
-
-def _children(pid: int) -> list[int]:
-    """The children of all its threads, as far as they can be read."""
-    children = []
-    for task in _names(b"/proc/%d/task" % pid):
-        children += _numbers(b"/proc/%d/task/%s/children" % (pid, task))
-    return children
 
 
 def _kill_if(pid: int, ours: Callable[[int], bool]) -> bool:
@@ -104,13 +94,13 @@ def _kill_if(pid: int, ours: Callable[[int], bool]) -> bool:
 def _is_child_of(pid: int, parents: set[int]) -> bool:
     """Whether it lives, and one of these is its parent."""
     fields = _stat(pid)
-    return _lives(fields) and int(fields[_PARENT]) in parents
+    return _lives(fields) and int(fields[proc.PARENT]) in parents
 
 
 def _stat(pid: int) -> list[bytes]:
     """/proc/PID/stat from its third field on, proc(5); nothing if there is no such process."""
     try:
-        return stat_fields(b"%d" % pid)
+        return proc.stat_fields(b"%d" % pid)
     except OSError:
         return []
 
@@ -129,8 +119,8 @@ def own_cgroup() -> bytes | None:
 
 
 def _is_alone_in(cgroup: bytes) -> bool:
-    others = [number for below in _below(cgroup) for number in _numbers(below + b"/cgroup.procs")]
-    return _numbers(cgroup + b"/cgroup.procs") == [os.getpid()] and not others
+    others = [number for below in _below(cgroup) for number in proc.numbers(below + b"/cgroup.procs")]
+    return proc.numbers(cgroup + b"/cgroup.procs") == [os.getpid()] and not others
 
 
 def _is_delegated(cgroup: bytes) -> bool:
@@ -145,13 +135,13 @@ def _is_delegated(cgroup: bytes) -> bool:
 def _cgroup() -> bytes | None:
     """Where the cgroup that we are in is mounted; only cgroup2, in which there is but one."""
     path = _path()
-    for line in _read(b"/proc/self/mountinfo").splitlines():
+    for line in proc.read_all(b"/proc/self/mountinfo").splitlines():
         mounted, _, kind = line.partition(b" - ")
         fields = mounted.split()
         if path and kind.startswith(b"cgroup2 ") and len(fields) > _MOUNT_POINT:
             folder = fields[_MOUNT_POINT] + path.removeprefix(fields[_MOUNTED_ROOT].rstrip(b"/"))
             # However a namespace shows it: it is ours if we are in it.
-            if os.getpid() in _numbers(folder + b"/cgroup.procs"):
+            if os.getpid() in proc.numbers(folder + b"/cgroup.procs"):
                 return folder.rstrip(b"/")
     return None
 
@@ -159,13 +149,13 @@ def _cgroup() -> bytes | None:
 def _kill_in(cgroup: bytes, killed: set[int]) -> bool:
     """Everyone but us in it, and below it; nobody if we have been moved out of it since."""
     line = _HERE + _path()
-    others = set(_numbers(cgroup + b"/cgroup.procs"))
+    others = set(proc.numbers(cgroup + b"/cgroup.procs"))
     if os.getpid() not in others:
         return False
     others -= {0, os.getpid()}
     killed |= {pid for pid in others if _kill_if(pid, lambda pid: _is_in(pid, line))}
     for below in _below(cgroup):
-        in_it = set(_numbers(below + b"/cgroup.procs"))
+        in_it = set(proc.numbers(below + b"/cgroup.procs"))
         if in_it:
             _write(below + b"/cgroup.kill", b"1")
         killed |= in_it
@@ -175,7 +165,7 @@ def _kill_in(cgroup: bytes, killed: set[int]) -> bool:
 
 def _path(of: bytes = b"self") -> bytes:
     """The path of a process' cgroup in the hierarchy of cgroup2, as we see it; empty if there is none."""
-    lines = _read(b"/proc/" + of + b"/cgroup").splitlines()
+    lines = proc.read_all(b"/proc/" + of + b"/cgroup").splitlines()
     return next((line[len(_HERE) :] for line in lines if line.startswith(_HERE)), b"")
 
 
@@ -190,7 +180,7 @@ def _is_within(pid: int, cgroup: bytes) -> bool:
 
 
 def _is_in(pid: int, line: bytes) -> bool:
-    return _lives(_stat(pid)) and line in _read(b"/proc/%d/cgroup" % pid).splitlines()
+    return _lives(_stat(pid)) and line in proc.read_all(b"/proc/%d/cgroup" % pid).splitlines()
 
 
 def _below(cgroup: bytes) -> Iterator[bytes]:
@@ -198,37 +188,11 @@ def _below(cgroup: bytes) -> Iterator[bytes]:
     look_into = [cgroup]
     while look_into:
         folder = look_into.pop()
-        for name in _names(folder):
+        for name in proc.names(folder):
             below = folder + b"/" + name
             if os.path.isdir(below):
                 yield below
                 look_into.append(below)
-
-
-def _names(folder: bytes) -> list[bytes]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
-
-
-def _numbers(path: bytes) -> list[int]:
-    return [int(word) for word in _read(path).split()]
-
-
-def _read(path: bytes) -> bytes:
-    """All of a file of the kernel's; nothing if it cannot be read."""
-    parts = []
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            while part := os.read(fd, _PART_BYTES):
-                parts.append(part)
-        finally:
-            os.close(fd)
-    except OSError:
-        return b""
-    return b"".join(parts)
 
 
 def _write(path: bytes, data: bytes) -> None:

@@ -3,15 +3,14 @@
 import os
 import stat
 
-from svpy.system.hosts import NAMES
-from svpy.system.hosts import folder as identify
-from svpy.system.proc import read
+from svpy.system.folders import identity_of
+from svpy.system.hosts import scanning
 
 
 def names_of(parent: bytes, key: tuple[int, int]) -> list[bytes]:
     """The names under which svscan finds a folder (device, inode) in another. Raises OSError."""
     listed = [name for name in os.listdir(parent) if not name.startswith(b".")]
-    return sorted(name for name in listed if identify(parent + b"/" + name) == key)
+    return sorted(name for name in listed if identity_of(parent + b"/" + name) == key)
 
 
 def absolute(path: bytes) -> bytes:
@@ -29,19 +28,9 @@ def is_link(path: bytes) -> bool:
 def is_scanned(folder: bytes) -> bool | None:
     """Whether a svscan runs on a folder, Bernstein's too; None if there is one of which that can't be
     seen."""
-    key, unseen = identify(folder), False
-    for entry in os.listdir(b"/proc"):
-        if not entry.isdigit() or _name(entry) not in NAMES:
-            continue
-        scanned = identify(b"/proc/" + entry + b"/cwd")
+    key, unseen = identity_of(folder), False
+    for _, scanned in scanning():
         if scanned == key is not None:
             return True
         unseen |= scanned is None
     return None if unseen else False
-
-
-def _name(pid: bytes) -> bytes:
-    try:
-        return read(b"/proc/" + pid + b"/comm").rstrip(b"\n")
-    except OSError:
-        return b""

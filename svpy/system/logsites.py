@@ -17,7 +17,7 @@ import os
 import stat
 
 from svpy.core.status import decode
-from svpy.system.proc import read
+from svpy.system.proc import children, names
 from svpy.system.supervised import read_status
 
 _MOST_PROCESSES = 64
@@ -135,7 +135,7 @@ def _held(pid: int) -> list[bytes]:
     pids, found = [pid], []
     for each in pids:
         found += _held_by(each)
-        pids += _children(each)[: _MOST_PROCESSES - len(pids)]
+        pids += children(each)[: _MOST_PROCESSES - len(pids)]
     return list(dict.fromkeys(found))
 
 
@@ -143,7 +143,7 @@ def _held_by(pid: int) -> list[bytes]:
     """Those of one process: the lock that it holds is the one at that path, in our view of the filesystem."""
     where = b"/proc/%d/fd/" % pid
     links: dict[bytes, bytes] = {}
-    for fd in sorted(_names(where), key=lambda name: (len(name), name)):
+    for fd in sorted(names(where), key=lambda name: (len(name), name)):
         try:
             links.setdefault(os.readlink(where + fd), where + fd)
         except OSError:
@@ -164,20 +164,3 @@ def _is_same(one: bytes, other: bytes) -> bool:
         return os.path.samestat(os.stat(one), os.stat(other, follow_symlinks=False))
     except OSError:
         return False
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in _names(b"/proc/%d/task" % pid):
-        try:
-            found += [int(word) for word in read(b"/proc/%d/task/%s/children" % (pid, task)).split()]
-        except OSError:
-            pass
-    return found
-
-
-def _names(folder: bytes) -> list[bytes]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

@@ -5,7 +5,7 @@ processes are called, where its queue is, and how the names of its messages begi
 
 import os
 
-from svpy.system.proc import read
+from svpy.system.proc import name_of, pids, read_all
 
 _MOST = 100000
 _DEEPEST = 3
@@ -98,18 +98,9 @@ def _running() -> "set[bytes]":
     """Names of all processes, none if we may not see others'. Postfix' are called as anything might be, so
     its programs' folder counts."""
     names: set[bytes] = set()
-    try:
-        read(b"/proc/1/comm")
-    except OSError:
-        return names
-    for pid in os.listdir(b"/proc"):
-        if not pid.isdigit():
-            continue
-        try:
-            name = read(b"/proc/" + pid + b"/comm").rstrip(b"\n")
-            names.add(name)
-            if name == b"master" and b"postfix" in read(b"/proc/" + pid + b"/cmdline"):
-                names.add(b"postfix/")
-        except OSError:
-            continue
+    for pid in pids() if name_of(1) else ():
+        name = name_of(pid)
+        names.add(name)
+        if name == b"master" and b"postfix" in read_all(b"/proc/%d/cmdline" % pid):
+            names.add(b"postfix/")
     return names

@@ -11,7 +11,8 @@ Rules of this module:
 import os
 
 from svpy.core.scans import NAME, SIZE_BYTES, Scans, decode
-from svpy.system.hosts import NAMES, find_memory, folder, name_of
+from svpy.system.folders import identity_of
+from svpy.system.hosts import find_memory, scanning
 
 _ATTEMPTS = 3
 
@@ -43,7 +44,7 @@ class ScanReader:
         return None
 
     def _holds(self) -> bool:
-        if self._fd < 0 or folder(b"/proc/%d/cwd" % self._pid) != folder(self._path):
+        if self._fd < 0 or identity_of(b"/proc/%d/cwd" % self._pid) != identity_of(self._path):
             return False
         try:
             return os.path.samestat(os.stat(self._link), os.fstat(self._fd))
@@ -56,14 +57,12 @@ class ScanReader:
         self._fd = -1
 
     def _find(self) -> None:
-        wanted = folder(self._path)
+        wanted = identity_of(self._path)
         try:
-            pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+            found = [pid for pid, scanned in scanning() if scanned == wanted is not None]
         except OSError:
             return
-        for pid in pids:
-            if wanted is None or name_of(pid) not in NAMES or folder(b"/proc/%d/cwd" % pid) != wanted:
-                continue
+        for pid in found:
             link = find_memory(pid, NAME)
             try:
                 self._fd = os.open(link, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if link else -1

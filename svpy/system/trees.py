@@ -13,7 +13,7 @@ Rules of this module:
 
 import os
 
-from svpy.system.proc import stat_fields
+from svpy.system.proc import PARENT, pids, stat_fields
 from svpy.system.processes import TICKS_PER_S
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_PARENT, _FIRST_TIME, _AFTER_TIMES, _PAGES = 4 - 3, 14 - 3, 18 - 3, 24 - 3
+_FIRST_TIME, _AFTER_TIMES, _PAGES = 14 - 3, 18 - 3, 24 - 3
 
 
 class Usage:
@@ -41,25 +41,22 @@ def trees(roots: "Iterable[int]") -> "dict[int, Usage]":
     pages: dict[int, int] = {}
     ticks: dict[int, int] = {}
     children: dict[int, list[int]] = {}
-    for name in os.listdir(b"/proc"):
-        if not name.isdigit():
-            continue
+    for pid in pids():
         try:
-            fields = stat_fields(name)
-            pid = int(name)
+            fields = stat_fields(b"%d" % pid)
             pages[pid] = int(fields[_PAGES])
             ticks[pid] = sum(map(int, fields[_FIRST_TIME:_AFTER_TIMES]))
-            children.setdefault(int(fields[_PARENT]), []).append(pid)
+            children.setdefault(int(fields[PARENT]), []).append(pid)
         except (OSError, IndexError, ValueError):
             continue  # It has ended meanwhile.
     found = {}
     for root in roots:
         if root in pages and root not in found:
-            pids = _descendants(root, children, pages)
+            tree = _descendants(root, children, pages)
             found[root] = Usage(
-                pids,
-                sum([pages[pid] for pid in pids]) * PAGE_BYTES,
-                sum([ticks[pid] for pid in pids]) / TICKS_PER_S,
+                tree,
+                sum([pages[pid] for pid in tree]) * PAGE_BYTES,
+                sum([ticks[pid] for pid in tree]) / TICKS_PER_S,
             )
     return found
 

@@ -2,7 +2,7 @@
 
 from svpy.core.errors import FAILED, Die, one_line
 from svpy.system import links
-from svpy.system.hosts import folder
+from svpy.system.folders import identity_of
 from svpy.system.tell import because
 
 PROGRAM = b"svpy"
@@ -17,6 +17,6 @@ def folder_of_services(path: bytes) -> bytes:
         absolute = links.absolute(path)
     except OSError as error:
         raise Die(FAILED, because(trouble, error)) from None
-    if folder(absolute) is None:
+    if identity_of(absolute) is None:
         raise Die(FAILED, trouble + b": it is no folder")
     return absolute

@@ -11,8 +11,7 @@ from svpy.core.errors import FAILED, USAGE, Die, one_line
 from svpy.core.longoptions import parse
 from svpy.core.scan import may_be_service
 from svpy.system import links, newfolders
-from svpy.system.folders import folder_or_program
-from svpy.system.hosts import folder as identify
+from svpy.system.folders import folder_or_program, identity_of
 from svpy.system.leaving import Halves
 from svpy.system.tell import because, say
 
@@ -56,7 +55,7 @@ def _link(folder: bytes, target: bytes, parent: bytes) -> Halves:
     try:
         name = os.path.basename(target)
         link = parent + b"/" + name
-        key = identify(target)
+        key = identity_of(target)
         if key is None:
             os.listdir(target)  # Says why it is none.
         _expect_a_service(target, trouble)

@@ -12,7 +12,7 @@ from svpy.core.newservice import LOG_PARENT, LOG_USER, PARENT, Asked
 from svpy.system import environment, identity, newfolders, shipped
 from svpy.system.dispositions import restore_defaults
 from svpy.system.execplan import program
-from svpy.system.hosts import folder as identify
+from svpy.system.folders import identity_of
 from svpy.system.tell import because, say, write_all
 
 _IN_LOG = b"./main"
@@ -38,7 +38,7 @@ def run(words: list[bytes]) -> int:
             PROGRAM + b": warning: without " + classic.rules + b" it lets nobody in: see "
             b"tcprules(1) and " + shared + b"/smtp.rules"
         )
-    step = newservice.next_step(path, identify(parent) == identify(SERVICES) is not None)
+    step = newservice.next_step(path, identity_of(parent) == identity_of(SERVICES) is not None)
     # From here on it may end when nobody reads what it says.
     restore_defaults()
     try:

@@ -13,7 +13,7 @@ from svpy.core.longoptions import parse
 from svpy.core.numbers import seconds
 from svpy.core.shellwords import quoted
 from svpy.system import links
-from svpy.system.hosts import folder as identify
+from svpy.system.folders import identity_of
 from svpy.system.leaving import LOG_FOLDER, Halves
 from svpy.system.supervised import LOGGER
 from svpy.system.tell import because, say
@@ -90,9 +90,9 @@ def _found(word: bytes, parent: bytes) -> bytes:
     try:
         path = links.absolute(word.rstrip(b"/") or b"/")
         beside = os.path.dirname(path)
-        if identify(beside) == identify(parent) or (links.is_link(path) and links.is_scanned(beside)):
+        if identity_of(beside) == identity_of(parent) or (links.is_link(path) and links.is_scanned(beside)):
             return path
-        key = identify(path)
+        key = identity_of(path)
         names = links.names_of(parent, key) if key is not None else []
     except OSError:
         return word
@@ -105,7 +105,7 @@ def _unlink(word: bytes, link: bytes, parent: bytes) -> Unlinked | None:
     try:
         if not links.is_link(link):
             raise Die(FAILED, trouble + b": " + _instead(link, parent))
-        key = identify(link)
+        key = identity_of(link)
         if key is None:
             os.unlink(link)
             nowhere = b" led nowhere: what may still run of it is out of reach"
@@ -128,7 +128,7 @@ def _unlink(word: bytes, link: bytes, parent: bytes) -> Unlinked | None:
 def _instead(folder: bytes, parent: bytes) -> bytes:
     """What to do with a service folder that is not linked but there itself, if it is."""
     beside, _, name = folder.rpartition(b"/")
-    if identify(beside) != identify(parent):
+    if identity_of(beside) != identity_of(parent):
         return b"no link in " + one_line(parent) + b" leads there"
     there, aside = quoted(one_line(folder)), quoted(one_line(beside + b"/." + name))
     to_end = b"mv " + there + b" " + aside + b" && svc -dx " + aside + b" " + aside + b"/log"

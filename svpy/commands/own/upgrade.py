@@ -6,6 +6,7 @@ from svpy.commands.own import PROGRAM
 from svpy.core.errors import FAILED, one_line
 from svpy.core.orders import UPGRADE_SIGNAL
 from svpy.system import hosts
+from svpy.system.folders import identity_of
 from svpy.system.hosts import Host
 from svpy.system.signals import number
 from svpy.system.tell import because, say
@@ -23,7 +24,7 @@ def run(folders: list[bytes]) -> int:
     Where nothing runs there is nothing to replace, which is no failure: a package's script calls this
     after every installation. A folder that is named is expected to be hosted."""
     upgrade = number(UPGRADE_SIGNAL)
-    wanted = {name: hosts.folder(name) for name in folders}
+    wanted = {name: identity_of(name) for name in folders}
     hosted = set()
     asked, failed = [], []
     # Each is asked as it is found: one that never shows what it is must not keep the others waiting.
