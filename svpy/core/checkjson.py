@@ -4,12 +4,12 @@ Rules of this module:
 
 - a key that is there stays, with its meaning, and so do the ids of rules; keys and rules are added. `format`
   changes if that cannot be kept;
-- names and paths are bytes. Those that are UTF-8 are that text. Of others each byte that is not part of a
-  character is U+FFFD, and a second key, `…_hex`, has all bytes in hex.
+- names and paths are as core/jsonbytes.py has them.
 """
 
 from svpy.core.check import Finding
 from svpy.core.errors import one_line
+from svpy.core.jsonbytes import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def document(found: list[Finding], unreadable: list[tuple[bytes, bytes]]) -> "di
     return {
         "format": FORMAT,
         "findings": [_finding(each) for each in found],
-        "unreadable": [{**_text("folder", folder), "reason": _words(why)} for folder, why in unreadable],
+        "unreadable": [{**named("folder", folder), "reason": _words(why)} for folder, why in unreadable],
     }
 
 
 def _finding(each: Finding) -> "dict[str, Any]":
     return {
-        **_text("folder", each.folder),
+        **named("folder", each.folder),
         "file": each.file.decode() or None,
         "line": each.line or None,
         "severity": each.rule.severity.decode(),
@@ -37,13 +37,6 @@ def _finding(each: Finding) -> "dict[str, Any]":
         "reason": _words(each.reason),
         "mend": _words(each.mend),
     }
-
-
-def _text(key: str, data: bytes) -> dict[str, str]:
-    try:
-        return {key: data.decode()}
-    except UnicodeDecodeError:
-        return {key: data.decode("utf-8", "replace"), key + "_hex": data.hex()}
 
 
 def _words(data: bytes) -> str:

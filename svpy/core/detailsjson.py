@@ -5,12 +5,12 @@ Rules of this module:
 - a key that is there stays, with its meaning; keys are added. `format` changes if that cannot be kept;
 - a number carries its unit in its name; moments are Unix seconds;
 - what is not known, or not to be had of what is down, is null;
-- names and paths are bytes. Those that are UTF-8 are that text. Of others each byte that is not part of a
-  character is U+FFFD, and a second key, `…_hex`, has all bytes in hex.
+- names and paths are as core/jsonbytes.py has them.
 """
 
 from svpy.core.details import reason, signal_name
 from svpy.core.errors import one_line
+from svpy.core.jsonbytes import named
 from svpy.core.states import state_of
 from svpy.core.status import DOWN, ONCE, UP
 from svpy.core.tai import unix_s
@@ -41,7 +41,7 @@ def document(shown: "list[Details]", now_unix_s: int, names: "Mapping[int, str]"
 def _half(one: "Details", now_unix_s: int, names: "Mapping[int, str]") -> "dict[str, Any]":
     seen, status = one.seen, one.seen.status
     return {
-        **_text("name", seen.name),
+        **named("name", seen.name),
         "state": state_of(seen).word,
         "as_wanted": seen.is_wanted,
         "supervised": seen.is_supervised,
@@ -69,13 +69,6 @@ def _half(one: "Details", now_unix_s: int, names: "Mapping[int, str]") -> "dict[
     }
 
 
-def _text(key: str, name: bytes) -> "dict[str, str]":
-    try:
-        return {key: name.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {key: name.decode("utf-8", "replace"), key + "_hex": name.hex()}
-
-
 def _words(text: bytes) -> "str | None":
     return text.decode("utf-8", "replace") or None
 
@@ -97,7 +90,7 @@ def _exit(one: "Details", names: "Mapping[int, str]") -> "dict[str, Any] | None"
 def _socket(socket: "Socket") -> "dict[str, Any]":
     return {
         "protocol": socket.protocol.decode(),
-        **_text("address", socket.address),
+        **named("address", socket.address),
         "port": socket.port or None,
     }
 
@@ -105,7 +98,7 @@ def _socket(socket: "Socket") -> "dict[str, Any]":
 def _log(log: "LogFolder") -> "dict[str, Any]":
     age = log.age_s
     return {
-        **_text("path", log.path),
+        **named("path", log.path),
         "current_bytes": log.current_bytes,
         "current_age_s": None if age is None else round(age, 3),
         "trouble": _words(log.trouble),

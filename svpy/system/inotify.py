@@ -36,10 +36,15 @@ class Watcher:
 
     __slots__ = ("fd",)
 
-    def __init__(self) -> None:
-        """Raises OSError (EMFILE: /proc/sys/fs/inotify/max_user_instances)."""
+    def __init__(self, is_needed: bool = True) -> None:
+        """Raises OSError (EMFILE: /proc/sys/fs/inotify/max_user_instances). One that is not needed is deaf
+        then: `fd` is -1, no watch can be added, and nothing is told."""
         self.fd = -1
-        self.fd = call("inotify_init1", os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            self.fd = call("inotify_init1", os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            if is_needed:
+                raise
 
     def add(self, path: bytes, mask: int) -> int:
         """Watch a file or folder. Returns the watch's number, the same for the same inode under another name,
@@ -56,6 +61,8 @@ class Watcher:
 
     def read(self) -> "list[tuple[int, int, bytes]]":
         """What has happened: (watch, mask, name in its folder), nothing if nothing has. Raises OSError."""
+        if self.fd < 0:
+            return []
         try:
             data = os.read(self.fd, _READ_BYTES)
         except BlockingIOError:

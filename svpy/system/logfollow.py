@@ -59,16 +59,11 @@ class Hearing:
 
     def __init__(self) -> None:
         self._by_watch: dict[int, list[Follower]] = {}
-        try:
-            self._watcher: Watcher | None = Watcher()
-        except OSError:
-            self._watcher = None
-        self.fd = -1 if self._watcher is None else self._watcher.fd
+        self._watcher = Watcher(is_needed=False)
+        self.fd = self._watcher.fd
 
     def watch(self, follower: "Follower", folder_fd: int) -> bool:
         """Whether changes in that folder are told from now on."""
-        if self._watcher is None:
-            return False
         try:
             watch = self._watcher.add(b"/proc/self/fd/%d" % folder_fd, _WATCHED)
         except OSError:
@@ -80,13 +75,13 @@ class Hearing:
         for watch, followers in [*self._by_watch.items()]:
             if follower in followers:
                 followers.remove(follower)
-                if not followers and self._watcher is not None:
+                if not followers:
                     self._watcher.remove(watch)
                     del self._by_watch[watch]
 
     def drain(self) -> None:
         """Hear all that has been told. Raises OSError."""
-        while self._watcher is not None and (events := self._watcher.read()):
+        while events := self._watcher.read():
             for watch, mask, name in events:
                 if mask & OVERFLOW:
                     for followers in self._by_watch.values():

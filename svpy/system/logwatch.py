@@ -49,12 +49,8 @@ class LogWatch:
     """Watches log folders. `fd` is readable when `hear` has something to do, -1 if there is no inotify."""
 
     def __init__(self) -> None:
-        self._watcher: Watcher | None = None
-        try:
-            self._watcher = Watcher()
-        except OSError:
-            pass
-        self.fd = -1 if self._watcher is None else self._watcher.fd
+        self._watcher = Watcher(is_needed=False)
+        self.fd = self._watcher.fd
         self._counts: dict[bytes, LogCount] = {}
         self._paths: dict[int, bytes] = {}
         self._watches: dict[bytes, int] = {}
@@ -80,7 +76,7 @@ class LogWatch:
         return sizes, count
 
     def _watch(self, path: bytes) -> None:
-        if self._watcher is None or path in self._watches:
+        if path in self._watches:
             return
         try:
             number = self._watcher.add(path, MOVED_TO | CREATE | ONLYDIR)
@@ -97,18 +93,15 @@ class LogWatch:
             number = self._watches.pop(path)
             if self._paths.get(number) == path:
                 del self._paths[number]
-                if self._watcher is not None:
-                    self._watcher.remove(number)
+                self._watcher.remove(number)
 
     def hear(self) -> None:
         """Take what the kernel has to tell. Raises nothing."""
-        if self._watcher is None:
-            return
         try:
             events = self._watcher.read()
         except OSError as error:
             if error.errno != errno.EINTR:
-                self._watcher = None
+                self._watcher.close()
                 self.fd = -1
             return
         heard = set()

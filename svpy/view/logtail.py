@@ -37,16 +37,13 @@ class LogTail:
         self.lines: list[tuple[str, str]] = []
         self._wanted = b""
         self._watch = -1
-        self._watcher: inotify.Watcher | None = None
-        try:
-            self._watcher = inotify.Watcher()
-        except OSError:
-            pass  # Then it is read with every sample.
+        # Without one it is read with every sample.
+        self._watcher = inotify.Watcher(is_needed=False)
 
     @property
     def fd(self) -> int:
         """Readable when the log that was read last has changed; -1 if nobody tells."""
-        return -1 if self._watcher is None else self._watcher.fd
+        return self._watcher.fd
 
     @property
     def is_told(self) -> bool:
@@ -56,15 +53,12 @@ class LogTail:
     def hear(self) -> None:
         """Forget what the kernel has told."""
         try:
-            if self._watcher is not None:
-                self._watcher.read()
+            self._watcher.read()
         except OSError:
             pass
 
     def close(self) -> None:
-        if self._watcher is not None:
-            self._watcher.close()
-            self._watcher = None
+        self._watcher.close()
 
     def read(self, group: "Group | None", number: int) -> None:
         """That of a service; of several log folders the one of this number, counted round."""
@@ -98,7 +92,7 @@ class LogTail:
     def _hear_of(self, folder: bytes) -> None:
         """Of this one and no other; nothing is none."""
         before, self._wanted = self._wanted, folder
-        if self._watcher is None or (folder == before and self._watch >= 0):
+        if folder == before and self._watch >= 0:
             return
         if self._watch >= 0:
             self._watcher.remove(self._watch)

@@ -58,26 +58,21 @@ class Scene:
         self._sampled_mono = 0.0
         self._block_mono = 0.0
         self._watches: dict[int, bytes] = {}
-        self._watcher: inotify.Watcher | None = None
-        try:
-            self._watcher = inotify.Watcher()
-        except OSError:
-            pass  # Then everything is found by the sweep.
+        # Without one everything is found by the sweep.
+        self._watcher = inotify.Watcher(is_needed=False)
 
     @property
     def fd(self) -> int:
         """Readable when something has changed; -1 if nobody tells."""
-        return -1 if self._watcher is None else self._watcher.fd
+        return self._watcher.fd
 
     def close(self) -> None:
-        if self._watcher is not None:
-            self._watcher.close()
-            self._watcher = None
+        self._watcher.close()
 
     def hear(self) -> None:
         """Take what the kernel tells. `look` looks at it."""
         try:
-            events = self._watcher.read() if self._watcher is not None else []
+            events = self._watcher.read()
         except OSError:
             return
         for wd, mask, _ in events:
@@ -159,8 +154,6 @@ class Scene:
 
     def _watch(self, folder: bytes, path: bytes, mask: int) -> "bool | None":
         """Returns whether it was not watched before; None if it cannot be."""
-        if self._watcher is None:
-            return None
         try:
             wd = self._watcher.add(path, mask)
         except OSError:
@@ -171,8 +164,7 @@ class Scene:
 
     def _forget(self, folder: bytes) -> None:
         for wd in [wd for wd, whose in self._watches.items() if whose == folder]:
-            if self._watcher is not None:
-                self._watcher.remove(wd)
+            self._watcher.remove(wd)
             del self._watches[wd]
         for key in (folder, folder + b"/log"):
             self._usage.pop(key, None)

@@ -61,3 +61,19 @@ def test_too_many_watches_have_a_sentence(monkeypatch: pytest.MonkeyPatch) -> No
     del raised, watcher
     with pytest.raises(OSError):
         os.fstat(fd)
+
+
+def test_one_that_is_not_needed_is_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(name: str, *arguments: object) -> int:
+        raise OSError(errno.EMFILE, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inotify, "call", full)
+        with pytest.raises(OSError):
+            Watcher()
+        deaf = Watcher(is_needed=False)
+    assert deaf.fd == -1 and deaf.read() == []
+    with pytest.raises(OSError):
+        deaf.add(b"/", CREATE)
+    deaf.remove(1)
+    deaf.close()
