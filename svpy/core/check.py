@@ -10,7 +10,7 @@ Rules of this module:
   (core/shscript.py, core/checkscript.py) gives no finding.
 """
 
-from svpy.core import readiness
+from svpy.core import needs, readiness
 from svpy.core.checkfacts import FOLDER, NOTHING, REGULAR, SHELLS, STRANGE_LINK, Half, Service
 from svpy.core.checkscript import BUILTINS, LOADERS
 from svpy.core.logscript import KEEP_LEAST, SIZE_LEAST_BYTES, SIZE_MOST_BYTES
@@ -603,21 +603,21 @@ def _bad_needs(service: Service) -> "Said":
         yield line, reason, b"link it, or leave it out"
     circle = _circle(service.own_name, service.needed)
     if circle:
-        yield 0, b"it needs itself: " + b", ".join(circle), b"leave one of them out"
+        yield 0, needs.in_words(circle), b"leave one of them out"
 
 
-def _circle(name: bytes, needed: dict[bytes, list[bytes]]) -> list[bytes]:
+def _circle(name: bytes, needed: dict[bytes, list[bytes]]) -> tuple[bytes, ...]:
     """The shortest way from a service through what it needs back to itself."""
-    ways = [[name]]
+    ways: list[tuple[bytes, ...]] = [(name,)]
     seen = set()
     for way in ways:
         for each in needed.get(way[-1], ()):
             if each == name:
-                return [*way, name]
+                return (*way, name)
             if each not in seen:
                 seen.add(each)
-                ways.append([*way, each])
-    return []
+                ways.append((*way, each))
+    return ()
 
 
 def _unseen(service: Service) -> "Said":

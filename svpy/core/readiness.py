@@ -24,6 +24,9 @@ _NOTES = (READY, WAITS, NOT)
 OWNER_BYTES = 16
 """So many bytes of the status a note begins with."""
 
+NOTHING_SAID = b"nothing is known of it: svscan reads ready when it starts it"
+"""Why one with a `ready` is not, of which no note speaks: that came later, or it is not svscan's."""
+
 MOST_NOTE_BYTES = 4096
 """Longer notes are neither written nor read."""
 

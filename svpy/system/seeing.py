@@ -93,7 +93,10 @@ def look_closely(seen: Seen, fd: int, where: bytes) -> None:
     note = b"" if seen.is_file else _note(fd, where)
     said, text = readiness.decode_note(seen.raw, note)
     seen.ready = readiness.is_ready(seen.raw, seen.word, note, seen.asks_ready)
-    seen.note = text if said in (readiness.WAITS, readiness.NOT) else b""
+    if said == readiness.WAITS or (said == readiness.NOT and not seen.ready):
+        seen.note = text
+    elif seen.is_up and seen.asks_ready and not seen.ready and not seen.word:
+        seen.note = readiness.NOTHING_SAID
     try:
         lock = read_record(OFFSET_BYTES + EXITS_BYTES, where, fd)
     except OSError:

@@ -388,6 +388,8 @@ def test_needs(root: Path) -> None:
         make(root, name, file("needs", needs))
     found = checked(root / "one", root / "four")
     assert found[str(root / "one")] == [("bad-needs", "error", "needs")]
+    said = run("svcheck", root / "two").stdout
+    assert b"/needs: error: it needs itself: two -> three -> one -> two; mend: " in said, "in svscan's words"
     assert found[str(root / "four")] == []
 
 

@@ -341,7 +341,7 @@ def test_unlink_says_why_not_and_what_is_left(services: Services, tmp_path: Path
         )
         assert place.unlink("twice") == (
             111,
-            b"svpy: fatal: unable to unlink twice: it is linked as real, too\n",
+            b"svpy: fatal: unable to unlink twice: it is linked as real, too; rm one of the two first\n",
         )
         never = b"svpy: fatal: unable to unlink %s: no link in %s leads there\n" % (bytes(tmp_path), here)
         assert place.unlink(tmp_path) == (111, never)

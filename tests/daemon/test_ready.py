@@ -15,7 +15,7 @@ from support.namespaces import missing
 from support.processes import eventually, run
 from support.services import STAYS, Daemon, Services, alive, descriptors, script, svscan
 
-from svpy.core.readiness import decode_note, is_ready
+from svpy.core.readiness import NOTHING_SAID, decode_note, is_ready
 from svpy.core.status import SIZE_BYTES
 
 needs_namespaces = pytest.mark.skipif(bool(missing()), reason=missing())
@@ -188,6 +188,16 @@ def test_with_supervise_and_of_a_logger(services: Services) -> None:
         logger = services.told("a")["logger"]
         assert (logger["state"], logger["asks_ready"], logger["as_wanted"]) == ("up", True, True)
         assert not (folder / "supervise/ready").exists(), "it asks for nothing"
+        (folder / "ready").write_text("fd 3\n")
+        told = services.told("a")
+        assert (told["state"], told["why_not"]) == ("not ready", NOTHING_SAID.decode()), "it came later"
+        pid = services.pid("a")
+        services.svc("-t", "a")
+        services.up("a", since=pid)
+        waits(folder, b"no newline on descriptor 3 yet")
+        (folder / "ready").unlink()
+        told = services.told("a")
+        assert (told["state"], told["ready"], told["why_not"]) == ("up", True, None), "nothing asks any more"
 
 
 def test_a_program_has_its_time_and_ends_with_its_service(services: Services) -> None:

@@ -10,7 +10,7 @@ from support.processes import eventually
 from support.services import STAYS, Services, script, svscan
 
 from svpy.core.exits import OFFSET_BYTES
-from svpy.core.readiness import NOT, encode_note
+from svpy.core.readiness import NOT, NOTHING_SAID, encode_note
 from svpy.core.status import UP
 from svpy.system.seeing import see, services
 
@@ -73,7 +73,7 @@ def test_a_service_and_its_logger_are_seen(services: Services) -> None:
         (asks / "supervise/ready.new").write_bytes(note)
         (asks / "supervise/ready.new").rename(asks / "supervise/ready")
         (one,) = see(bytes(asks))
-        assert (one.ready, one.note) in ((False, b"there is no x"), (False, b""))
+        assert (one.ready, one.note) in ((False, b"there is no x"), (False, NOTHING_SAID))
         # Who holds no lock can write one nevertheless, here: what is half or nonsense says nothing.
         with (asks / "supervise/lock").open("r+b") as lock:
             lock.seek(OFFSET_BYTES)

@@ -114,7 +114,8 @@ def _unlink(word: bytes, link: bytes, parent: bytes) -> Unlinked | None:
         folder, _, name = link.rpartition(b"/")
         others = [other for other in links.names_of(folder, key) if other != name]
         if others:
-            raise Die(FAILED, trouble + b": it is linked as " + one_line(others[0]) + b", too")
+            also = b": it is linked as " + one_line(others[0]) + b", too; rm one of the two first"
+            raise Die(FAILED, trouble + also)
         halves, target = Halves(link), os.path.realpath(link)
         if pid := halves.running_alone():
             raise Die(FAILED, trouble + b": it runs (pid %d) without svscan: start that first" % pid)
