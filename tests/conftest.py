@@ -20,6 +20,7 @@ settings.load_profile("svpy")
 
 def pytest_configure(config: pytest.Config) -> None:
     session.begin_afresh()
+    session.kill_one_at_a_time()
     # Who only works for another pytest has one that looks after both, and threads that a fork would lose.
     if not hasattr(config, "workerinput"):
         session.go_on_in_a_child()

@@ -152,7 +152,7 @@ def test_a_logger_that_is_down_holds_the_service_and_loses_nothing(services: Ser
         eventually(lambda: len(written(folder)) == 2)
         services.svc("-u", "a/log")
         eventually(lambda: len(written(folder)) == 2 and written(folder)[1] == LINES_A_LIFE)
-        os.kill(services.pid("a"), signal.SIGKILL)
+        os.kill(services.up("a"), signal.SIGKILL)
         data = stop(services, daemon)
     counts = [generation for generation, _ in lines_of(data)]
     assert -1 not in counts

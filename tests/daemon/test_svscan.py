@@ -420,7 +420,7 @@ def test_an_unreadable_folder_is_told_once_and_what_runs_goes_on() -> None:
             daemon.line(b"svscan: warning: unable to read directory: access denied")
             for lives in (1, 2):
                 eventually(lambda lives=lives: pids.read_text().count("\n") == lives)
-                os.kill(services.pid("a"), signal.SIGKILL)
+                os.kill(int(pids.read_text().split()[-1]), signal.SIGKILL)
             eventually(lambda: pids.read_text().count("\n") == 3)
             services.folder.chmod(0o755)
             assert daemon.stop() == 0

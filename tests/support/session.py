@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from support.namespaces import GRACE_S, children
@@ -30,6 +31,20 @@ _PYTHONS_OWN = {signal.SIGPIPE, signal.SIGXFSZ}
 _HANDED_ON = (signal.SIGTERM, signal.SIGHUP)
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def kill_one_at_a_time() -> None:
+    """From now on to signal 0 or -1, where a pid was not there yet, fails the test: it would be the whole
+    session, or all that runs here."""
+
+    def guarded(kill: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        def one(pid: int, number: int) -> None:
+            assert pid > 1, f"{kill.__name__}({pid}, {number})"
+            kill(pid, number)
+
+        return one
+
+    os.kill, os.killpg = guarded(os.kill), guarded(os.killpg)
 
 
 def _prctl(option: int, value: int) -> None:
