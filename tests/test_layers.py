@@ -20,7 +20,7 @@ QUICK_WORDS = {
     "svcheck": ["."],
 }
 READ_SCRIPTS = {"svcheck"}
-"""Whose work patterns are: they may import what `re` does."""
+"""Whose work patterns are: they may import `re` and what it imports."""
 ROOT = Path(svpy.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 BELOW = {
@@ -106,7 +106,7 @@ main()
 """
     done = run(sys.executable, "-IS", "-c", program, cwd=folder)
     assert b"Traceback" not in done.stderr
-    usual = "re, sys" if name in READ_SCRIPTS else "sys"
+    usual = "bisect, re, sys" if name in READ_SCRIPTS else "sys"
     before = run(sys.executable, "-IS", "-c", f"import {usual}; print(*sys.modules)").stdout
     new = set(done.stderr.splitlines()[-1].decode().split()) - set(before.decode().split())
     ours = {module for module in new if module.partition(".")[0] == "svpy"}

@@ -12,11 +12,13 @@ Rules of this module:
 Only who waits is looked at: what was started by whatever means is no part of a way.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-
 from svpy.core.errors import one_line
 from svpy.core.readiness import meant
 from svpy.core.status import FAILED, STARTED, STARTING, STOPPING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 MOST_BYTES = 65536
 """More is not read of a `needs`."""
@@ -54,7 +56,7 @@ class Verdict:
         self.ways = ways
 
 
-def decide(waiting: Mapping[bytes, Sequence[bytes]], missing: Mapping[bytes, bytes]) -> Verdict:
+def decide(waiting: "Mapping[bytes, Sequence[bytes]]", missing: "Mapping[bytes, bytes]") -> Verdict:
     """`waiting` are those that wait, by name, with what they need; `missing` says of each that is needed why
     it is not there, nothing if it is."""
     lacking = {name: [each for each in needed if missing[each]] for name, needed in waiting.items()}
@@ -76,7 +78,7 @@ def in_words(way: tuple[bytes, ...]) -> bytes:
     return b"it needs itself: " + b" -> ".join(way)
 
 
-def _ways(needed: Mapping[bytes, Sequence[bytes]]) -> list[tuple[bytes, ...]]:
+def _ways(needed: "Mapping[bytes, Sequence[bytes]]") -> list[tuple[bytes, ...]]:
     """A shortest way from each name that leads to itself back there, but only one of those it shares."""
     left = _not_loose(needed)
     ways: list[tuple[bytes, ...]] = []
@@ -91,7 +93,7 @@ def _ways(needed: Mapping[bytes, Sequence[bytes]]) -> list[tuple[bytes, ...]]:
     return ways
 
 
-def _not_loose(needed: Mapping[bytes, Sequence[bytes]]) -> set[bytes]:
+def _not_loose(needed: "Mapping[bytes, Sequence[bytes]]") -> set[bytes]:
     """Without those from which every way comes to an end: mostly, nothing is left."""
     needed_by: dict[bytes, list[bytes]] = {name: [] for name in needed}
     open_ends = {}
@@ -109,7 +111,7 @@ def _not_loose(needed: Mapping[bytes, Sequence[bytes]]) -> set[bytes]:
     return needed.keys() - set(loose)
 
 
-def _back(name: bytes, needed: Mapping[bytes, Sequence[bytes]], among: set[bytes]) -> tuple[bytes, ...]:
+def _back(name: bytes, needed: "Mapping[bytes, Sequence[bytes]]", among: set[bytes]) -> tuple[bytes, ...]:
     """The shortest way from a name to itself, nothing if there is none."""
     came_from: dict[bytes, bytes] = {}
     ahead = [name]
@@ -126,6 +128,6 @@ def _back(name: bytes, needed: Mapping[bytes, Sequence[bytes]], among: set[bytes
     return ()
 
 
-def all_needed(waiting: Iterable[Sequence[bytes]]) -> set[bytes]:
+def all_needed(waiting: "Iterable[Sequence[bytes]]") -> set[bytes]:
     """Every name that one of them needs."""
     return {name for needed in waiting for name in needed}

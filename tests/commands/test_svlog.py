@@ -296,12 +296,11 @@ def test_without_inotify_the_folder_is_listed(tmp_path: Path) -> None:
     (tmp_path / "main").mkdir()
     limit = f"""
 import sys
-from svpy.system import logfollow
+from svpy.system import inotify
 
-class Watcher:
-    def __init__(self, is_needed): raise OSError(24, "")
+def refuse(*words): raise OSError(24, "")
 
-logfollow.Watcher = Watcher
+inotify.call = refuse
 sys.argv[1:] = ["-f", "-n", "all", {str(tmp_path / "main")!r}]
 from svpy.commands.svlog import main
 main()
