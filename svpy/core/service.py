@@ -518,12 +518,12 @@ class Service:
         self._script = event.script
         self._stop_due = event.has_stop and (event.script in (START, RUN) or not event.pid)
         self._notifies = event.has_notify
-        if event.exits is not None:
-            # What was counted, but not published as ended, is told once more that it has.
-            is_counted = event.exits.pid == event.pid and not event.running
-            self.exits = event.exits.exits - is_counted
         # One whose end was published is over; one whose start was not was started nevertheless.
         is_last = status is not None and status.pid == event.pid
+        if event.exits is not None:
+            # What was counted, but not published as ended, is told once more that it has.
+            is_counted = is_last and not event.running and event.exits.pid == event.pid
+            self.exits = event.exits.exits - is_counted
         if event.pid and (event.running or is_last):
             self._resume_process(event, status if is_last else None)
         else:

@@ -77,15 +77,26 @@ class Events:
         """Stands in the place of Supervisor.handle."""
         before = Before(hosted.service)
         actions = hosted.service.handle(event)
-        for name, fields in told(event, before, hosted.service, actions):
-            self._tell(event.at, name, hosted, fields)
+        try:
+            for name, fields in told(event, before, hosted.service, actions):
+                self._tell(event.at, name, hosted, fields)
+        except Exception as error:
+            # What is to be done is done, whoever cannot be told of it.
+            self._surprised(error)
         return actions
 
     def tell(self, name: str, hosted: Hosted, why: bytes) -> None:
         """What happens beside the machine; stands in the place of Supervisor.told."""
         pid = hosted.service.pid
         fields: Fields = {**({"pid": pid} if pid else {}), **({"reason": text(why)} if why else {})}
-        self._tell(machine.Instant(trio.current_time(), tai_now()), name, hosted, fields)
+        try:
+            self._tell(machine.Instant(trio.current_time(), tai_now()), name, hosted, fields)
+        except Exception as error:
+            self._surprised(error)
+
+    def _surprised(self, error: Exception) -> None:
+        self._dropped += 1
+        self._warn(b"unexpected " + repr(error).encode("utf-8", "replace") + b", telling an event")
 
     def _tell(self, at: machine.Instant, name: str, hosted: Hosted, fields: Fields) -> None:
         service = hosted.name.removesuffix(b"/log") if hosted.is_logger else hosted.name

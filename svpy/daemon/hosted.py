@@ -156,6 +156,9 @@ class Hosted:
                 from svpy.daemon.readiness import Asking
 
                 self.asking = Asking.handed_over(handed_over["asking"])
+            elif "asking" not in handed_over:
+                # An older program has asked nobody.
+                self.noted = UNKNOWN_NOTE
             recall(self.addressing, handed_over["addressing"])
             recall(self.service, handed_over["machine"], ("_scripts",))
             if "exits" not in handed_over["machine"] and (exits := self.read_exits(None)) is not None:

@@ -48,6 +48,9 @@ LOOKED_AT = (LISTEN, FILE, EXEC)
 HEARD_AT_ONCE = 64
 """So many messages are taken from one socket in one turn."""
 
+MOST_ORDERS = 1000
+"""So many more than twice what is looked at may wait for the watcher: one that takes none of them hangs."""
+
 IDLE_S = 2.0
 """How long the watcher is kept when nothing is to be looked at: what fails at once asks again in a second."""
 
@@ -137,13 +140,14 @@ class Asking:
 
 
 class Watcher:
-    """The process that looks, as a child of ours."""
+    """The process that looks, as a child of ours. `has_begun`: it has said something."""
 
-    __slots__ = ("channel", "pid")
+    __slots__ = ("channel", "has_begun", "pid")
 
     def __init__(self, pid: int, channel: Channel) -> None:
         self.pid = pid
         self.channel = channel
+        self.has_begun = False
 
 
 class Readiness:
@@ -302,6 +306,9 @@ class Readiness:
         behind = note[readiness.OWNER_BYTES :].partition(b"\n")[2].split() if word else []
         if word == readiness.READY:
             asking.is_ready, asking.since = True, text
+        elif asking.kind == FD and word == readiness.NOT and not behind:
+            # Its pipe was closed and said so: nothing more comes.
+            asking.why = text
         if asking.asked is not None:
             self._hear_again(hosted, asking, behind)
         asking.since_ns = unix_ns() - int((processes.seconds_since(start_ticks) + _TICKS_S) * 1e9)
@@ -393,6 +400,8 @@ class Readiness:
             self._became_ready(hosted, asking)
         elif not data:
             self._close(asking)
+            # Who follows us is not to take it for one that was closed while nobody heard.
+            asking.pipe = (0, 0)
             assert asking.asked is not None
             asking.why = b"descriptor %d was closed without a newline" % asking.asked.number
             self.note(hosted)
@@ -417,7 +426,10 @@ class Readiness:
 
     def _order(self, number: int, is_to_watch: bool) -> None:
         self._orders.append((number, is_to_watch))
-        self._give_orders()
+        if self._watcher is not None and len(self._orders) > 2 * len(self._looked_at) + MOST_ORDERS:
+            self._lose(self._watcher)
+        else:
+            self._give_orders()
 
     def _forget(self, asking: Asking) -> None:
         self._looked_at.pop(asking.number, None)
@@ -433,7 +445,7 @@ class Readiness:
             self.let_go()
 
     def _give_orders(self) -> None:
-        """As many as there is room for; the others when it has something to say."""
+        """As many as there is room for; the others when it says that there is."""
         watcher = self._watcher or (self._begin_watcher() if self._looked_at else None)
         while watcher is not None and self._orders:
             number, is_to_watch = self._orders[0]
@@ -478,14 +490,17 @@ class Readiness:
         try:
             self._watcher = self._start_watcher()
         except OSError as error:
-            if self._said.get(b"") != (why := error_text(error.errno)):
-                self._said[b""] = why
-                self._warn(b"unable to start what looks whether services are ready: " + why)
+            self._complain_of_watcher(error_text(error.errno))
             self._wake_at(self._begin_mono_s, self._give_orders)
             return None
-        self._said.pop(b"", None)
         self._orders = deque((number, True) for number in self._looked_at)
         return self._watcher
+
+    def _complain_of_watcher(self, why: bytes) -> None:
+        """Once, as long as it is the same."""
+        if self._said.get(b"") != why:
+            self._said[b""] = why
+            self._warn(b"unable to start what looks whether services are ready: " + why)
 
     def _start_watcher(self) -> Watcher:
         """Raises OSError."""
@@ -514,6 +529,7 @@ class Readiness:
                 data = watcher.channel.receive()[0]
                 if not data:
                     raise ConnectionResetError(errno.ECONNRESET, "the watcher has ended")
+                self._has_begun(watcher)
                 self._news(*readywire.decode_news(data))
         except BlockingIOError:
             pass
@@ -522,8 +538,12 @@ class Readiness:
             return
         self._give_orders()
 
-    def _news(self, number: int, is_ready: bool, why: bytes) -> None:
+    def _has_begun(self, watcher: Watcher) -> None:
+        watcher.has_begun = True
         self._begin_again_s = BEGIN_AGAIN_S
+        self._said.pop(b"", None)
+
+    def _news(self, number: int, is_ready: bool, why: bytes) -> None:
         hosted = self._looked_at.get(number)
         asking = hosted.asking if hosted is not None else None
         if hosted is None or asking is None:
@@ -538,6 +558,8 @@ class Readiness:
     def _lose(self, watcher: Watcher) -> None:
         """It is of no use any more. Another one begins soon, if there is something to look at."""
         self._part(watcher)
+        if not watcher.has_begun and self._looked_at:
+            self._complain_of_watcher(b"it ended at once; svpy upgrade helps if another svpy was installed")
         if self._children.get(watcher.pid) is watcher:
             signals.send(watcher.pid, "KILL")
         self._orders.clear()

@@ -33,7 +33,7 @@ from svpy.core.natives import Program, Run
 from svpy.core.record import NO_PIPE, Record
 from svpy.core.status import encode_state
 from svpy.daemon import adoption
-from svpy.daemon.hosted import Hosted, Place, Refused
+from svpy.daemon.hosted import UNKNOWN_NOTE, Hosted, Place, Refused
 from svpy.daemon.loggerprocess import LoggerProcess
 from svpy.daemon.loops import Loops
 from svpy.daemon.natives import Natives
@@ -134,6 +134,10 @@ class Supervisor:
             self._by_pid[hosted.service.pid] = hosted
         if hosted.asking is not None:
             self._readiness().take_over(hosted)
+        elif hosted.noted == UNKNOWN_NOTE:
+            hosted.noted = b""
+            if hosted.service.pid:
+                self._ask_again(hosted)
         if hosted.service.held:
             self._needs().add(hosted)
         if hosted.service.asked_mono_s is not None:

@@ -20,6 +20,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -30,7 +31,6 @@ from svpy.core.manager import status
 from svpy.core.orders import SVSCAN, Order
 from svpy.core.shutdown import Deadline, Late
 from svpy.core.svscanwords import PLAIN, Words
-from svpy.daemon.events import Events
 from svpy.daemon.hosted import Hosted, Refused
 from svpy.daemon.pair import Pair, Stopper
 from svpy.daemon.relay import Relay
@@ -41,6 +41,9 @@ from svpy.daemon.supervisor import Supervisor
 from svpy.system import changes, folders, leftovers, signals
 from svpy.system.notify import Manager
 from svpy.system.tell import because
+
+if TYPE_CHECKING:
+    from svpy.daemon.events import Events
 
 SCAN_INTERVAL_S = 5.0
 SCANNING = b"scan"
@@ -116,8 +119,12 @@ class Svscan:
         self._scans_to_closer_look = 0
         self._looked_s = 0.0
         self._scanned = Scanned()
-        self._events = Events(words.events, supervisor.warn) if words.events is not None else None
-        if self._events is not None:
+        self._events: Events | None = None
+        if words.events is not None:
+            # Most ask for none.
+            from svpy.daemon.events import Events
+
+            self._events = Events(words.events, supervisor.warn)
             supervisor.handle = self._events.handle
             supervisor.told = self._events.tell
 

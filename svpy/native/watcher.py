@@ -27,9 +27,10 @@ from svpy.core.readiness import EXEC, FILE, UNIX, Asked
 from svpy.core.readywire import COMMAND, Watch, decode_order, encode_news
 from svpy.system import environment, title
 from svpy.system.children import SH
-from svpy.system.descriptors import reserve_standard
+from svpy.system.descriptors import lower_limit, raise_limit, reserve_standard
 from svpy.system.passing import Channel
 from svpy.system.signals import ALL, number
+from svpy.system.waiting import is_readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +52,14 @@ class Program:
     __slots__ = ("pid", "pidfd", "until_mono_s", "was_late")
 
     def __init__(self, pid: int) -> None:
+        """Raises OSError; it is ended then."""
         self.pid = pid
-        self.pidfd = os.pidfd_open(pid)
+        try:
+            self.pidfd = os.pidfd_open(pid)
+        except OSError:
+            self.kill()
+            os.waitpid(pid, 0)
+            raise
         self.until_mono_s = time.monotonic() + PROGRAM_S
         self.was_late = False
 
@@ -96,6 +103,8 @@ class Watcher:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        # A folder's descriptor is held for each: there may be more of them than a program is to have.
+        self._nofile_soft = raise_limit()
         self._poll = poll()
         self._poll.register(channel.fd, POLLIN)
         self._watched: dict[int, Watched] = {}
@@ -108,7 +117,7 @@ class Watcher:
                 readable = {fd for fd, _ in self._poll.poll(self._within_ms())}
                 for fd in readable - {self._channel.fd}:
                     self._ended(fd)
-                if self._channel.fd in readable and not self._obey():
+                if self._channel.fd in readable and not self._obey_all():
                     return
                 self._kill_late()
                 self._look()
@@ -117,14 +126,29 @@ class Watcher:
                 program.kill()
 
     def _within_ms(self) -> "float | None":
-        moments = [each.when_mono_s for each in self._watched.values() if each.program is None]
+        # Who waits for room is woken by the end of a program.
+        has_room = len(self._programs) < MOST_PROGRAMS
+        moments = [
+            each.when_mono_s
+            for each in self._watched.values()
+            if each.program is None and (has_room or each.asked.kind != EXEC)
+        ]
         moments += [program.until_mono_s for program, _ in self._programs.values() if not program.was_late]
         if not moments:
             return None
-        if len(self._programs) >= MOST_PROGRAMS:
-            # Who waits for room is woken by the end of one.
-            moments = [max(moment, time.monotonic() + readiness.FIRST_LOOK_S) for moment in moments]
         return max(0.0, min(moments) - time.monotonic()) * 1000
+
+    def _obey_all(self) -> bool:
+        """What was told by now, so that all that is new is looked at in one look. False: to let go."""
+        orders = 0
+        while is_readable(self._channel.fd):
+            if not self._obey():
+                return False
+            orders += 1
+        if orders > 1:
+            # Who found no room for more hears that there is.
+            self._channel.send(encode_news(0, False, b""))
+        return True
 
     def _obey(self) -> bool:
         data, fds = self._channel.receive()
@@ -151,9 +175,11 @@ class Watcher:
     def _look(self) -> None:
         now_mono_s = time.monotonic()
         listeners = []
-        for watched in list(self._watched.values()):
-            if watched.program is not None or watched.when_mono_s > now_mono_s:
-                continue
+        due = [
+            each for each in self._watched.values() if each.program is None and each.when_mono_s <= now_mono_s
+        ]
+        # Room for programs is had by who has waited for it longest.
+        for watched in sorted(due, key=lambda each: each.when_mono_s):
             if watched.asked.kind == FILE:
                 self._found(watched, *_file(watched))
             elif watched.asked.kind == EXEC:
@@ -183,7 +209,7 @@ class Watcher:
         words = watched.asked.words
         try:
             os.fchdir(watched.folder_fd)
-            program = Program(_spawn(words))
+            program = Program(self._spawn(words))
         except OSError as error:
             why = b"unable to start " + one_line(words[0]) + b": " + error_text(error.errno)
             self._found(watched, False, why)
@@ -191,6 +217,19 @@ class Watcher:
         watched.program = program
         self._programs[program.pidfd] = program, watched
         self._poll.register(program.pidfd, POLLIN)
+
+    def _spawn(self, words: "tuple[bytes, ...]") -> int:
+        """As svscan starts a `run`, a text without `#!` too. Raises OSError."""
+        environ = environment.mapping(environment.inherited())
+        lower_limit(self._nofile_soft)
+        try:
+            return _spawned(words[0], words, environ)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            return _spawned(SH, (SH, *words), environ)
+        finally:
+            raise_limit()
 
     def _ended(self, pidfd: int) -> None:
         program, watched = self._programs.pop(pidfd)
@@ -210,17 +249,6 @@ class Watcher:
             if program.until_mono_s <= now_mono_s and not program.was_late:
                 program.was_late = True
                 program.kill()
-
-
-def _spawn(words: "tuple[bytes, ...]") -> int:
-    """As svscan starts a `run`, a text without `#!` too. Raises OSError."""
-    environ = environment.mapping(environment.inherited())
-    try:
-        return _spawned(words[0], words, environ)
-    except OSError as error:
-        if error.errno != errno.ENOEXEC:
-            raise
-        return _spawned(SH, (SH, *words), environ)
 
 
 def _spawned(path: bytes, words: "tuple[bytes, ...]", environ: object) -> int:

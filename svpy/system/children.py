@@ -31,6 +31,11 @@ class More:
         self.environ = environ
         self.descriptor = descriptor
 
+    def over(self, environ: list[bytes]) -> list[bytes]:
+        """An environment with its entries in place of those of their names: the first of a name counts."""
+        names = tuple(entry[: entry.index(b"=") + 1] for entry in self.environ)
+        return [*(entry for entry in environ if not entry.startswith(names)), *self.environ]
+
 
 class Starter:
     """How this process starts a script: all that is the same for every service.
@@ -81,7 +86,7 @@ class Starter:
         here, around the call, which nothing else can observe: a second thread, if there is one, only
         does what it is asked for meanwhile."""
         argv = [b"./" + script, *words]
-        environ = self._environ if more is None else mapping([*self.environ, *more.environ])
+        environ = self._environ if more is None else mapping(more.over(self.environ))
         also = None if more is None else more.descriptor
 
         def start() -> int:

@@ -24,6 +24,15 @@ def raise_limit() -> int:
     return soft
 
 
+def lower_limit(soft: int) -> None:
+    """The reverse, for as long as a program is being started."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    except (OSError, ValueError):
+        pass  # The hard one was lowered below it: the program gets that.
+
+
 def soft_limit() -> int:
     """Our own soft RLIMIT_NOFILE as the kernel has it."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -1113,6 +1113,15 @@ def test_what_was_counted_is_gone_on_with_and_no_end_is_counted_twice() -> None:
         assert counts(service, Exited(at(6), None)) == [Count(expected, None, 7, at(6).tai)]
 
 
+def test_an_end_that_was_published_stays_counted() -> None:
+    service = machine.Service(normally_up=True)
+    known = machine.Status(at(4).tai, 0, False, b"u")
+    counted = Exits(5, 0, 7, at(4).tai)
+    service.handle(Resumed(at(5), 7, RUN, at(1), running=False, status=known, exits=counted))
+    service.handle(Started(at(5), 8))
+    assert counts(service, Exited(at(6), 1)) == [Count(6, 1, 8, at(6).tai)]
+
+
 def held() -> Service:
     service = Service(normally_up=True)
     assert service.handle(Opened(at(0), held=True)) == [published(0, 0, b"u")]

@@ -10,13 +10,18 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from support.processes import Running, eventually, run
 from support.services import Daemon, Services, descriptors, svscan
 
+from svpy.core import service as machine
 from svpy.core.scans import Scans, decode
+from svpy.core.svscanwords import STDERR
+from svpy.daemon.events import Events
+from svpy.daemon.hosted import Hosted
 from svpy.system.hosts import open_memory
 
 Event = dict[str, Any]
@@ -250,3 +255,16 @@ print({"json", "datetime", "prometheus_client"} & (set(sys.modules) - before))
 """
     done = run(sys.executable, "-c", program)
     assert (done.returncode, done.stdout) == (0, b"set()\n"), done.stderr
+
+
+def test_what_cannot_be_told_is_done() -> None:
+    """A clock that no calendar has a date for: what the machine decides is done all the same."""
+    warned: list[bytes] = []
+    events = Events(STDERR, warned.append)
+    service = machine.Service(normally_up=True)
+    hosted = cast(Hosted, SimpleNamespace(service=service, name=b"a", is_logger=False))
+    never = machine.Instant(1.0, b"\xff" * 12)
+    service.handle(machine.Opened(never))
+    service.handle(machine.Started(never, 7))
+    assert events.handle(hosted, machine.Exited(never, 0))
+    assert len(warned) == 1 and b"telling an event" in warned[0]

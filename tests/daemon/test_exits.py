@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from support.processes import eventually, run
-from support.services import Daemon, Services, svscan
+from support.services import Daemon, Services, is_hosted, svscan
 
 from svpy.core.exits import OFFSET_BYTES, SIZE_BYTES, Exits, decode, encode
 from svpy.core.tai import unix_s
@@ -63,11 +63,15 @@ def test_it_goes_on_over_death_and_upgrade_and_ends_with_supervising(services: S
             eventually(lambda: not services.pid("a"))
             found = counted(folder)
             assert found is not None and (found.exits, found.code) == (5, -15)
+            # One that is down when svscan dies has been counted and published.
+            kill(second)
+        with svscan(services) as second:
+            eventually(lambda: is_hosted(folder))
             services.svc("-u", "a")
             ends(services, "a")
             ends(services, "a/log")
             found = counted(folder / "log")
-            assert found is not None and found.exits == 3, "it had lost its writer"
+            assert found is not None and found.exits == 4, "it had lost its writer twice"
             assert second.stop() == 0
     assert (folder / "supervise/lock").read_bytes() == b""
 

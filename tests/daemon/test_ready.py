@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.namespaces import missing
 from support.processes import eventually, run
-from support.services import STAYS, Daemon, Services, alive, descriptors, script, svscan
+from support.services import STAYS, Daemon, Services, alive, descriptors, is_hosted, script, svscan
 
 from svpy.core.readiness import NOTHING_SAID, decode_note, is_ready
 from svpy.core.status import SIZE_BYTES
@@ -242,6 +242,10 @@ def test_a_pipe_that_says_nothing(services: Services, kind: str) -> None:
             services.up("a", since=pid)
             waits(folder, b"descriptor 3 was closed without a newline")
         assert descriptors(daemon.pid) == before
+        kill(daemon)
+        with svscan(services):
+            eventually(lambda: is_hosted(folder))
+            assert seen(folder) == (b"not", b"descriptor 3 was closed without a newline")
 
 
 def test_systemd_notify_is_heard(services: Services) -> None:
@@ -366,5 +370,6 @@ def test_who_does_not_ask_pays_nothing() -> None:
     """What this needs is not even imported."""
     program = "import sys, svpy.daemon.main; print(*sys.modules)"
     loaded = run(sys.executable, "-c", program).stdout.decode().split()
-    spare = {"svpy.daemon.readiness", "svpy.daemon.needs", "svpy.core.readiness", "svpy.core.needs"}
+    names = ("readiness", "needs", "events")
+    spare = {f"svpy.{layer}.{name}" for layer in ("core", "daemon") for name in names}
     assert "svpy.daemon.supervisor" in loaded and not spare & {*loaded}

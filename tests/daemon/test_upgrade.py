@@ -925,6 +925,31 @@ def test_a_thousand_upgrades_lose_no_line(tmp_path: Path) -> None:
         assert len(lines) > UPGRADES // AT_ONCE
 
 
+def test_an_older_program_has_asked_nobody_whether_it_is_ready(upgrading: Upgrading) -> None:
+    upgrading.install(AS_BEFORE_READY)
+    upgrading.program.with_name("svpy").symlink_to(BIN / "svpy")
+    folder = upgrading.prepare("a")
+    (folder / "ready").write_text("file there")
+    folder = folder.rename(upgrading.folder / "a")
+    upgrading.make("plain")
+    with upgrading.svscan() as daemon:
+        before = [upgrading.up(name) for name in ("a", "plain")]
+        (folder / "there").touch()
+        upgrading.install()
+        upgrading.upgraded()
+        eventually(lambda: upgrading.told("a")["state"] == "up", upgrading.state("a"))
+        assert [upgrading.up(name) for name in ("a", "plain")] == before
+        assert daemon.stop() == 0
+
+
+AS_BEFORE_READY = """
+import svpy.daemon.svscan as m
+m.Supervisor._ask = lambda *words: None
+whole = m.Hosted.state
+m.Hosted.state = lambda self: {k: v for k, v in whole(self).items() if k not in ('asking', 'noted')}
+"""
+
+
 def test_nothing_that_a_pair_or_a_half_of_it_holds_is_forgotten() -> None:
     """Who adds a slot says how it is handed over, or names it here."""
     pair = Pair(cast(Supervisor, None), b"a", 3, lambda pair: None)

@@ -18,6 +18,14 @@ from svpy.system import changes, children, descriptors, folders, oomscore
 from svpy.system.children import Starter, reap
 
 
+def test_what_one_gets_more_stands_alone() -> None:
+    """getenv(3) gives the first of a name."""
+    more = children.More([b"NOTIFY_SOCKET=@ours"])
+    inherited = [b"A=1", b"NOTIFY_SOCKET=/run/theirs", b"A=2", b"NOTIFY_SOCKETS=1"]
+    assert more.over(inherited) == [b"A=1", b"A=2", b"NOTIFY_SOCKETS=1", b"NOTIFY_SOCKET=@ours"]
+    assert children.More([], (5, 3)).over(inherited) == inherited
+
+
 def threads() -> set[str]:
     return set(os.listdir("/proc/self/task"))
 
