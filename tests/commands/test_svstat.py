@@ -7,23 +7,22 @@ import os
 import re
 import signal
 import stat
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.processes import environment, eventually, run
 from support.schema import faults
-from support.services import Services, script, svscan
+from support.services import Services, script, svscan, with_services_in
 
-import svpy
 from svpy.core.states import STATES
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA = json.loads((ROOT / "docs/svstat.schema.json").read_text())
 
 LISTENS = """exec python3 -c '
-import signal, socket
+import signal, socket, time
+while time.process_time() < 0.05: pass
 one = socket.socket(socket.AF_UNIX); one.bind("socket"); one.listen()
 print("ready", flush=True)
 signal.pause()'"""
@@ -176,16 +175,7 @@ def test_without_folders_it_is_all_of_service(tmp_path: Path) -> None:
 
 def elsewhere(folder: Path, *words: str) -> tuple[int, list[str], bytes]:
     """svstat where /service is another folder: code, lines and messages."""
-    program = f"""
-import sys
-sys.path.append({str(Path(svpy.__file__).parent.parent)!r})
-sys.argv[1:] = {list(words)!r}
-from svpy.system import seeing
-seeing.services.__defaults__ = ({bytes(folder)!r},)
-from svpy.commands.svstat import main
-main()
-"""
-    done = run(sys.executable, "-IS", "-c", program, cwd=folder.parent)
+    done = with_services_in(folder, "svstat", *words)
     return done.returncode, done.stdout.decode().splitlines(), done.stderr
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from support.processes import DEADLINE_S, Running, environment, eventually, run
-from support.services import STAYS, Services, alive, is_hosted, script, svscan
-
-import svpy
+from support.services import STAYS, Services, alive, is_hosted, script, svscan, with_services_in
 
 USAGE = b"svwait: usage: svwait -u | -d | -r | -x [-a | -o] [-t seconds] [dir ...]\n"
 LATE = b"svwait: fatal: timed out, not up: "
@@ -232,16 +229,7 @@ def test_without_folders_it_is_all_of_service(services: Services) -> None:
 
 def everywhere(folder: Path, *words: str) -> tuple[int, bytes]:
     """svwait where /service is another folder: code and messages."""
-    program = f"""
-import sys
-sys.path.append({str(Path(svpy.__file__).parent.parent)!r})
-sys.argv[1:] = {list(words)!r}
-from svpy.system import seeing
-seeing.services.__defaults__ = ({bytes(folder)!r},)
-from svpy.commands.svwait import main
-main()
-"""
-    done = run(sys.executable, "-IS", "-c", program, cwd=folder.parent)
+    done = with_services_in(folder, "svwait", *words)
     return done.returncode, done.stderr.replace(bytes(folder) + b"/", b"")
 
 

@@ -21,6 +21,7 @@ from support.services import (
     alive,
     descriptors,
     hold,
+    kill,
     script,
     starts,
     stopped,
@@ -44,11 +45,6 @@ OBEYS = "while read line <>orders; do echo $line; done"
 
 def status(folder: Path) -> bytes:
     return (folder / "supervise/status").read_bytes()
-
-
-def kill(daemon: Daemon) -> None:
-    daemon.signal(signal.SIGKILL)
-    daemon.wait()
 
 
 def taken(services: Services, *names: str) -> None:

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from support.processes import eventually, run
-from support.services import Daemon, Services, is_hosted, svscan
+from support.services import Daemon, Services, is_hosted, kill, svscan
 
 from svpy.core.exits import OFFSET_BYTES, SIZE_BYTES, Exits, decode, encode
 from svpy.core.tai import unix_s
@@ -27,11 +27,6 @@ def ends(services: Services, name: str, number: int = signal.SIGKILL) -> None:
     found = counted(services.folder / name)
     assert found is not None
     assert (found.exits, found.pid) == ((before.exits if before else 0) + 1, pid)
-
-
-def kill(daemon: Daemon) -> None:
-    daemon.signal(signal.SIGKILL)
-    daemon.wait()
 
 
 def test_it_goes_on_over_death_and_upgrade_and_ends_with_supervising(services: Services) -> None:

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.processes import eventually, run
-from support.services import STAYS, Daemon, Services, svscan
-
-from svpy.core.readiness import decode_note
+from support.services import STAYS, Daemon, Services, by_death, by_upgrade, note, svscan
 
 SAYS = "until [ -e go ]; do sleep 0.01; done; echo >&3; exec 3>&-; " + STAYS
 
@@ -30,25 +28,12 @@ def database(services: Services) -> Path:
     return make(services, "db", run=SAYS, ready="fd 3")
 
 
-def note(folder: Path) -> tuple[bytes, bytes]:
-    try:
-        status = (folder / "supervise/status").read_bytes()
-        return decode_note(status, (folder / "supervise/ready").read_bytes())
-    except FileNotFoundError:
-        return b"", b""
-
-
 def waits(folder: Path, why: bytes) -> None:
     eventually(lambda: note(folder) == (b"waits", why), f"{folder.name}: {note(folder)}, not {why!r}")
 
 
 def rescan(daemon: Daemon) -> None:
     daemon.signal(signal.SIGHUP)
-
-
-def kill(daemon: Daemon) -> None:
-    daemon.signal(signal.SIGKILL)
-    daemon.wait()
 
 
 def test_they_start_in_order_and_nobody_is_taken_down(services: Services) -> None:
@@ -155,17 +140,6 @@ def test_letters_and_the_end_are_obeyed_at_once(services: Services) -> None:
         eventually(lambda: note(services.folder / "late") == (b"waits", b"d: down"))
         assert daemon.stop() == 0
         assert daemon.rest() == b""
-
-
-def by_death(services: Services, daemon: Daemon, then: Callable[[Daemon], None]) -> None:
-    kill(daemon)
-    with svscan(services) as second:
-        then(second)
-
-
-def by_upgrade(services: Services, daemon: Daemon, then: Callable[[Daemon], None]) -> None:
-    assert run("svpy", "upgrade", services.folder).returncode == 0
-    then(daemon)
 
 
 @pytest.mark.parametrize("succeed", [by_death, by_upgrade])

@@ -13,9 +13,22 @@ from pathlib import Path
 import pytest
 from support.namespaces import missing
 from support.processes import eventually, run
-from support.services import STAYS, Daemon, Services, alive, descriptors, is_hosted, script, svscan
+from support.services import (
+    STAYS,
+    Daemon,
+    Services,
+    alive,
+    by_death,
+    by_upgrade,
+    descriptors,
+    is_hosted,
+    kill,
+    note,
+    script,
+    svscan,
+)
 
-from svpy.core.readiness import NOTHING_SAID, decode_note, is_ready
+from svpy.core.readiness import NOTHING_SAID, is_ready
 from svpy.core.status import SIZE_BYTES
 
 needs_namespaces = pytest.mark.skipif(bool(missing()), reason=missing())
@@ -52,15 +65,6 @@ def make(services: Services, name: str, ready: str, run: str = STAYS, log: str |
     return new.rename(services.folder / name)
 
 
-def seen(folder: Path) -> tuple[bytes, bytes]:
-    """Word and text of its note, if that is of its status."""
-    try:
-        note = (folder / "supervise/ready").read_bytes()
-        return decode_note((folder / "supervise/status").read_bytes(), note)
-    except FileNotFoundError:
-        return b"", b""
-
-
 def ready(folder: Path) -> bool:
     try:
         note = (folder / "supervise/ready").read_bytes()
@@ -73,11 +77,11 @@ def ready(folder: Path) -> bool:
 
 def becomes_ready(*folders: Path) -> None:
     for folder in folders:
-        eventually(lambda folder=folder: ready(folder), f"{folder.name}: {seen(folder)}")
+        eventually(lambda folder=folder: ready(folder), f"{folder.name}: {note(folder)}")
 
 
 def waits(folder: Path, why: bytes) -> None:
-    eventually(lambda: seen(folder) == (b"not", why), f"{folder.name}: {seen(folder)}, not {why!r}")
+    eventually(lambda: note(folder) == (b"not", why), f"{folder.name}: {note(folder)}, not {why!r}")
 
 
 def watchers(daemon: Daemon) -> list[int]:
@@ -95,11 +99,6 @@ def watchers(daemon: Daemon) -> list[int]:
 def go(*folders: Path) -> None:
     for folder in folders:
         (folder / "go").touch()
-
-
-def kill(daemon: Daemon) -> None:
-    daemon.signal(signal.SIGKILL)
-    daemon.wait()
 
 
 @needs_namespaces
@@ -245,7 +244,7 @@ def test_a_pipe_that_says_nothing(services: Services, kind: str) -> None:
         kill(daemon)
         with svscan(services):
             eventually(lambda: is_hosted(folder))
-            assert seen(folder) == (b"not", b"descriptor 3 was closed without a newline")
+            assert note(folder) == (b"not", b"descriptor 3 was closed without a newline")
 
 
 def test_systemd_notify_is_heard(services: Services) -> None:
@@ -271,7 +270,7 @@ def test_nobody_else_says_that_it_is_ready(services: Services, reachable: Path) 
         tell(folder, 1234)
         tell(own, 4321)
         daemon.line(b"svscan: warning: refused READY=1 for own: it is from user 4321, pid ")
-        assert seen(folder) == seen(own) == (b"not", b"no READY=1 yet")
+        assert note(folder) == note(own) == (b"not", b"no READY=1 yet")
         eventually(lambda: uid(services.pid("own")) == 1234)
         # Its own user may, and root.
         tell(own, 1234)
@@ -300,18 +299,7 @@ def tell(folder: Path, user: int) -> None:
     os.waitpid(pid, 0)
 
 
-def succeed_by_death(services: Services, daemon: Daemon, then: Callable[[Daemon], None]) -> None:
-    kill(daemon)
-    with svscan(services) as second:
-        then(second)
-
-
-def succeed_by_upgrade(services: Services, daemon: Daemon, then: Callable[[Daemon], None]) -> None:
-    assert run("svpy", "upgrade", services.folder).returncode == 0
-    then(daemon)
-
-
-@pytest.mark.parametrize("succeed", [succeed_by_death, succeed_by_upgrade])
+@pytest.mark.parametrize("succeed", [by_death, by_upgrade])
 def test_it_goes_on_over(services: Services, succeed: Callable[..., None]) -> None:
     """What was ready stays so; what was not is heard and looked at as before."""
     how = {
@@ -330,7 +318,7 @@ def test_it_goes_on_over(services: Services, succeed: Callable[..., None]) -> No
         becomes_ready(*early)
         for folder in late:
             services.up(folder.name)
-            eventually(lambda folder=folder: seen(folder)[0] == b"not")
+            eventually(lambda folder=folder: note(folder)[0] == b"not")
         pids = [services.pid(folder.name) for folder in (*early, *late)]
         notes = [(folder / "supervise/ready").read_bytes() for folder in early]
 

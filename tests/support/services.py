@@ -7,10 +7,15 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import svpy
 from support.processes import PATH, Running, TooLate, environment, eventually, run
+from svpy.core.readiness import decode_note
 
 PEERS = Path(os.environ.get("SVPY_PEERS", "/var/cache/svpy/peers/usr/bin"))
 """Where C daemontools is unpacked."""
@@ -122,6 +127,48 @@ class Daemon(Running):
 def svscan(services: Services, **options: object) -> Daemon:
     """svpy's svscan, its messages in its output."""
     return Daemon(*SVSCAN, services.folder, **options)
+
+
+def kill(daemon: Daemon) -> None:
+    """As a crash would: without a word."""
+    daemon.signal(signal.SIGKILL)
+    daemon.wait()
+
+
+def by_death(services: Services, daemon: Daemon, then: Callable[[Daemon], None]) -> None:
+    """Another svscan follows this one, which was killed; `then` is called with it."""
+    kill(daemon)
+    with svscan(services) as second:
+        then(second)
+
+
+def by_upgrade(services: Services, daemon: Daemon, then: Callable[[Daemon], None]) -> None:
+    """The same, after an upgrade."""
+    assert run("svpy", "upgrade", services.folder).returncode == 0
+    then(daemon)
+
+
+def note(folder: Path) -> tuple[bytes, bytes]:
+    """Word and text of its `supervise/ready`, if that is of its status."""
+    try:
+        data = (folder / "supervise/ready").read_bytes()
+        return decode_note((folder / "supervise/status").read_bytes(), data)
+    except FileNotFoundError:
+        return b"", b""
+
+
+def with_services_in(folder: Path, command: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """That command where /service is another folder."""
+    program = f"""
+import sys
+sys.path.append({str(Path(svpy.__file__).parent.parent)!r})
+sys.argv[1:] = {list(words)!r}
+from svpy.system import seeing
+seeing.services.__defaults__ = ({bytes(folder)!r},)
+from svpy.commands.{command} import main
+main()
+"""
+    return run(sys.executable, "-IS", "-c", program, cwd=folder.parent)
 
 
 def c_environment(**more: str) -> dict[str, str]:
