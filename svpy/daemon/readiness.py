@@ -48,6 +48,9 @@ LOOKED_AT = (LISTEN, FILE, EXEC)
 HEARD_AT_ONCE = 64
 """So many messages are taken from one socket in one turn."""
 
+FLOOD_BYTES = 4096
+"""Who has written so much into its pipe at once, and no newline, means to keep us busy."""
+
 MOST_ORDERS = 1000
 """So many more than twice what is looked at may wait for the watcher: one that takes none of them hangs."""
 
@@ -307,7 +310,7 @@ class Readiness:
         if word == readiness.READY:
             asking.is_ready, asking.since = True, text
         elif asking.kind == FD and word == readiness.NOT and not behind:
-            # Its pipe was closed and said so: nothing more comes.
+            # Its pipe is not heard any more.
             asking.why = text
         if asking.asked is not None:
             self._hear_again(hosted, asking, behind)
@@ -392,19 +395,24 @@ class Readiness:
             self._hear_messages(hosted, hosted.asking)
 
     def _hear_pipe(self, hosted: Hosted, asking: Asking) -> None:
-        data = descriptors.read_now(asking.fd, 4096)
+        data = descriptors.read_now(asking.fd, FLOOD_BYTES)
         if data is None:
             return
         if b"\n" in data:
             self._close(asking)
             self._became_ready(hosted, asking)
         elif not data:
-            self._close(asking)
-            # Who follows us is not to take it for one that was closed while nobody heard.
-            asking.pipe = (0, 0)
-            assert asking.asked is not None
-            asking.why = b"descriptor %d was closed without a newline" % asking.asked.number
-            self.note(hosted)
+            self._hear_no_more(hosted, asking, b"descriptor %d was closed without a newline")
+        elif len(data) == FLOOD_BYTES:
+            self._hear_no_more(hosted, asking, b"descriptor %d was flooded without a newline")
+
+    def _hear_no_more(self, hosted: Hosted, asking: Asking, why: bytes) -> None:
+        self._close(asking)
+        # Who follows us is not to take it for one that was closed while nobody heard.
+        asking.pipe = (0, 0)
+        assert asking.asked is not None
+        asking.why = why % asking.asked.number
+        self.note(hosted)
 
     def _hear_messages(self, hosted: Hosted, asking: Asking) -> None:
         pid = hosted.service.pid

@@ -226,25 +226,26 @@ def test_a_program_has_its_time_and_ends_with_its_service(services: Services) ->
         assert daemon.process.poll() is None
 
 
-@pytest.mark.parametrize("kind", ["early", "half"])
+@pytest.mark.parametrize("kind", ["early", "half", "flood"])
 def test_a_pipe_that_says_nothing(services: Services, kind: str) -> None:
-    """One that is closed without a newline; the service is neither killed nor ready."""
-    what = {"early": "", "half": "printf x >&3; "}[kind]
+    """One that is closed, or flooded, without a newline; the service is neither killed nor ready."""
+    what = {"early": "", "half": "printf x >&3; ", "flood": "exec cat /dev/zero >&3; "}[kind]
+    why = b"descriptor 3 was %s without a newline" % (b"flooded" if kind == "flood" else b"closed")
     folder = make(services, "a", "fd 3", what + "exec 3>&-; " + STAYS)
     with svscan(services) as daemon:
         services.up("a")
-        waits(folder, b"descriptor 3 was closed without a newline")
+        waits(folder, why)
         before = descriptors(daemon.pid)
         for _ in range(2):
             pid = services.pid("a")
             services.svc("-t", "a")
             services.up("a", since=pid)
-            waits(folder, b"descriptor 3 was closed without a newline")
+            waits(folder, why)
         assert descriptors(daemon.pid) == before
         kill(daemon)
         with svscan(services):
             eventually(lambda: is_hosted(folder))
-            assert note(folder) == (b"not", b"descriptor 3 was closed without a newline")
+            assert note(folder) == (b"not", why)
 
 
 def test_systemd_notify_is_heard(services: Services) -> None:
