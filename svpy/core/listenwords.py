@@ -1,7 +1,8 @@
 """Where something listens, as one word: `ADDRESS:PORT`, `[ADDRESS]:PORT` of IPv6, or `unix:PATH`."""
 
+from svpy.core.numbers import MOST_PORT, within
+
 UNIX = b"unix:"
-_MOST_PORT = 65535
 
 
 class Where:
@@ -21,11 +22,10 @@ def parse(word: bytes) -> "Where | None":
     if word.startswith(UNIX):
         path = word.removeprefix(UNIX)
         return Where(word, path=path) if path and b"\0" not in path else None
-    address, colon, port = word.rpartition(b":")
+    address, _, digits = word.rpartition(b":")
     if address.startswith(b"[") and address.endswith(b"]"):
         address = address[1:-1]
     elif b":" in address:
         return None
-    if not colon or not address or not port.isdigit() or not 0 < int(port) <= _MOST_PORT:
-        return None
-    return Where(word, address=address, port=int(port))
+    port = within(digits, 1, MOST_PORT)
+    return Where(word, address=address, port=port) if address and port is not None else None

@@ -15,6 +15,7 @@ Rules of this module:
 from svpy.core.chain import LIMITS
 from svpy.core.errors import USAGE, Die
 from svpy.core.longoptions import parse as parse_options
+from svpy.core.numbers import MOST_PORT, within
 from svpy.core.shellwords import line, quoted
 
 FIRST_LINE = b"#!/bin/sh\n"
@@ -27,7 +28,6 @@ LIMIT_LETTERS = {b"memory": b"m", b"files": b"o", b"processes": b"p"}
 assert set(LIMIT_LETTERS.values()) <= set(LIMITS)
 
 _ALL_ADDRESSES = b"0"
-_MOST_PORT = 65535
 _OPTIONS = {
     b"--user": True,
     b"--log-user": True,
@@ -115,7 +115,7 @@ def _set_limit(new: Asked, value: bytes) -> None:
 
 def _set_tcp(new: Asked, value: bytes) -> None:
     address, _, port = value.rpartition(b":")
-    if not port.isdigit() or len(port) > 5 or not 0 < int(port) <= _MOST_PORT:
+    if within(port, 1, MOST_PORT) is None:
         raise _wrong(b"--tcp " + value, b"that is no port")
     if address and not _is_address(address):
         raise _wrong(b"--tcp " + value, b"tcpserver binds IPv4 addresses")
@@ -148,7 +148,7 @@ _OPTION_READERS = {
 
 def _is_address(text: bytes) -> bool:
     parts = text.split(b".")
-    numbers = all(part.isdigit() and len(part) <= 3 and int(part) < 256 for part in parts)
+    numbers = all(within(part, 0, 255) is not None for part in parts)
     return text == _ALL_ADDRESSES or (len(parts) == 4 and numbers)
 
 

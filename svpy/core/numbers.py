@@ -1,4 +1,6 @@
-"""Numbers as they are written: as daemontools' scan_ulong reads them, and seconds."""
+"""Numbers as they are written: as daemontools' scan_ulong reads them, seconds, and what has bounds."""
+
+MOST_PORT = 65535
 
 _MODULUS = 2**64
 
@@ -13,6 +15,14 @@ def scan_ulong(text: bytes) -> int | None:
         return None
     # 10**64 is a multiple of 2**64: further digits change nothing, and int() refuses thousands.
     return int(text[-64:]) % _MODULUS
+
+
+def within(word: bytes, least: int, most: int) -> int | None:
+    """The decimal number that `word` is; None if it is none, not between these, or longer than it need be."""
+    if not word.isdigit() or len(word) > len(b"%d" % most):
+        return None  # int() would refuse thousands of digits with an exception of its own.
+    number = int(word)
+    return number if least <= number <= most else None
 
 
 def seconds(word: bytes) -> float | None:

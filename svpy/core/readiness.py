@@ -14,6 +14,7 @@ Rules of this module:
 """
 
 from svpy.core.errors import one_line
+from svpy.core.numbers import MOST_PORT, within
 from svpy.core.status import SIZE_BYTES, STARTED, STARTING, STOPPING
 
 READY = b"ready"
@@ -45,7 +46,6 @@ UNIX = b"unix"
 
 LEAST_FD = 3
 MOST_FD = 255
-MOST_PORT = 65535
 _ADDRESS = frozenset(b"0123456789abcdefABCDEF.:")
 
 
@@ -150,8 +150,8 @@ _KINDS = {LISTEN: _listen, FILE: _file, EXEC: _exec, FD: _fd, NOTIFY: _notify}
 
 
 def _number(word: bytes, least: int, most: int, what: bytes) -> int:
-    number = int(word) if word.isdigit() and len(word) <= len(b"%d" % most) else -1
-    if not least <= number <= most:
+    number = within(word, least, most)
+    if number is None:
         raise Nonsense(one_line(word) + b" is not " + what + b": %d to %d" % (least, most))
     return number
 

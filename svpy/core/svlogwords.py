@@ -9,6 +9,7 @@ Rules of this module:
 
 from svpy.core.errors import USAGE, Die
 from svpy.core.longoptions import parse
+from svpy.core.numbers import within
 
 LINES = 10
 ALL = b"all"
@@ -23,7 +24,7 @@ _KNOWN = {
     b"--utc": False,
     b"--raw": False,
 }
-_MOST_DIGITS = 9
+_MOST_LINES = 999_999_999
 
 
 class Words:
@@ -57,9 +58,10 @@ class Words:
 def _lines(word: bytes, usage: bytes) -> int | None:
     if word == ALL:
         return None
-    if not word.isdigit() or len(word) > _MOST_DIGITS:
+    lines = within(word, 0, _MOST_LINES)
+    if lines is None:
         raise Die(USAGE, usage)
-    return int(word)
+    return lines
 
 
 def _long(words: list[bytes]) -> list[bytes]:

@@ -128,6 +128,7 @@ def test_after_a_crash_and_without_being_told() -> None:
         (b":80", None),
         (b"a:0", None),
         (b"a:65536", None),
+        (b"a:" + b"9" * 5000, None),
         (b"::1:80", None),
     ],
 )
