@@ -183,6 +183,7 @@ class Readiness:
         self._watcher: Watcher | None = None
         self._begin_mono_s = 0.0
         self._begin_again_s = BEGIN_AGAIN_S
+        self._begins_later = False
         self._idle_mono_s = 0.0
 
     def prepare(self, hosted: Hosted) -> Asking | None:
@@ -433,11 +434,13 @@ class Readiness:
                 self._warn(b"refused READY=1 for " + hosted.name + about)
 
     def _order(self, number: int, is_to_watch: bool) -> None:
-        self._orders.append((number, is_to_watch))
-        if self._watcher is not None and len(self._orders) > 2 * len(self._looked_at) + MOST_ORDERS:
-            self._lose(self._watcher)
-        else:
-            self._give_orders()
+        if self._watcher is not None:
+            # One that is begun now is told all there is.
+            self._orders.append((number, is_to_watch))
+            if len(self._orders) > 2 * len(self._looked_at) + MOST_ORDERS:
+                self._lose(self._watcher)
+                return
+        self._give_orders()
 
     def _forget(self, asking: Asking) -> None:
         self._looked_at.pop(asking.number, None)
@@ -491,7 +494,7 @@ class Readiness:
     def _begin_watcher(self) -> Watcher | None:
         """None: not now, but soon."""
         if now_mono_s() < self._begin_mono_s:
-            self._wake_at(self._begin_mono_s, self._give_orders)
+            self._begin_later()
             return None
         self._begin_mono_s = now_mono_s() + self._begin_again_s
         self._begin_again_s = min(2 * self._begin_again_s, LONGEST_BEGIN_AGAIN_S)
@@ -499,10 +502,20 @@ class Readiness:
             self._watcher = self._start_watcher()
         except OSError as error:
             self._complain_of_watcher(error_text(error.errno))
-            self._wake_at(self._begin_mono_s, self._give_orders)
+            self._begin_later()
             return None
         self._orders = deque((number, True) for number in self._looked_at)
         return self._watcher
+
+    def _begin_later(self) -> None:
+        """To be woken once for it is enough, however many ask for it."""
+        if not self._begins_later:
+            self._begins_later = True
+            self._wake_at(max(self._begin_mono_s, now_mono_s()), self._begin_now)
+
+    def _begin_now(self) -> None:
+        self._begins_later = False
+        self._give_orders()
 
     def _complain_of_watcher(self, why: bytes) -> None:
         """Once, as long as it is the same."""
@@ -572,7 +585,7 @@ class Readiness:
             signals.send(watcher.pid, "KILL")
         self._orders.clear()
         if self._looked_at:
-            self._wake_at(max(self._begin_mono_s, now_mono_s()), self._give_orders)
+            self._begin_later()
 
     def _part(self, watcher: Watcher) -> None:
         if self._watcher is watcher:

@@ -36,7 +36,7 @@ class Scene:
     def __init__(self, argv: list[str]) -> None:
         self._argv = argv
         self._ears = Readable()
-        self._later: list[Any] = []
+        self.later: list[Any] = []
         self.children: dict[int, Any] = {}
         self.begun: list[int] = []
         self.folder_fds: list[int] = []
@@ -48,7 +48,7 @@ class Scene:
             self._ears,
             self.children,
             self.warned.append,
-            lambda mono_s, do: self._later.append(do),
+            lambda mono_s, do: self.later.append(do),
             lambda hosted: self.ready.append(hosted.name),
         )
 
@@ -75,6 +75,12 @@ class Scene:
         self.folder_fds.append(hosted.folder_fd)
         return cast(Hosted, hosted)
 
+    def restart(self, hosted: Hosted) -> None:
+        asking = hosted.asking
+        self.readiness.ended(hosted)
+        hosted.asking = asking
+        self.readiness.begin(hosted)
+
     def close(self) -> None:
         self.readiness.let_go()
         for pid in self.children:
@@ -89,7 +95,7 @@ class Scene:
         for pid in self.begun:
             if pid in self.children and os.waitpid(pid, os.WNOHANG)[0]:
                 self.readiness.watcher_ended(self.children.pop(pid))
-        later, self._later[:] = self._later[:], []
+        later, self.later[:] = self.later[:], []
         for do in later:
             do()
 
@@ -99,6 +105,13 @@ class Scene:
             return set(self.ready) >= {name.encode() for name in names}
 
         eventually(are, f"{len(self.ready)} of {len(names)} are ready; warned: {self.warned}")
+
+    def ends(self, *pids: int) -> None:
+        def have() -> bool:
+            self.turn()
+            return not self.children.keys() & {*pids}
+
+        eventually(have)
 
 
 @pytest.fixture
@@ -144,22 +157,11 @@ def test_one_that_hangs_is_replaced_and_nothing_grows(
     scene = Scene(["sh", "-c", "exec sleep 1000"])
     scenes.append(scene)
     hosted = scene.host(tmp_path, "a", "file there")
-    asking = hosted.asking
-    assert asking is not None
     (pid,) = scene.begun
     for _ in range(2 * readiness.MOST_ORDERS):
-        # It is restarted, again and again.
-        hosted.asking = asking
-        scene.readiness.ended(hosted)
-        hosted.asking = asking
-        scene.readiness.begin(hosted)
+        scene.restart(hosted)
         assert len(scene.readiness._orders) < 2 * readiness.MOST_ORDERS
-
-    def is_reaped() -> bool:
-        scene.turn()
-        return pid not in scene.children
-
-    eventually(is_reaped)
+    scene.ends(pid)
 
 
 def test_one_that_ends_without_a_word_is_complained_of_once(scenes: list[Scene], tmp_path: Path) -> None:
@@ -176,6 +178,19 @@ def test_one_that_ends_without_a_word_is_complained_of_once(scenes: list[Scene],
     assert scene.warned == [b"unable to start what looks whether services are ready: " + said]
 
 
+def test_nothing_grows_while_it_cannot_be_begun(scenes: list[Scene], tmp_path: Path) -> None:
+    scene = Scene(["/nowhere/svpy"])
+    scenes.append(scene)
+    hosted = scene.host(tmp_path, "a", "file there")
+    scene.turn()
+    for _ in range(100):
+        scene.restart(hosted)
+    # Beside looks whether it is idle, which are over in two seconds.
+    again = [do for do in scene.later if do == scene.readiness._begin_now]
+    assert (len(again), len(scene.readiness._orders)) == (1, 0)
+    assert scene.warned == [b"unable to start what looks whether services are ready: file does not exist"]
+
+
 def test_programs_that_never_end_keep_no_other_waiting(scenes: list[Scene], tmp_path: Path) -> None:
     program = LOOKS.format(first="w.PROGRAM_S, w.MOST_PROGRAMS = 0.2, 2")
     scene = Scene([sys.executable, "-c", program, "FD"])
@@ -186,6 +201,9 @@ def test_programs_that_never_end_keep_no_other_waiting(scenes: list[Scene], tmp_
     scene.host(tmp_path, "ends", "exec true")
     scene.becomes_ready("ends")
     assert len((tmp_path / "hung").read_text()) <= 6, "each had a turn before one had its third"
+    # It ends in order, and those with it.
+    scene.readiness.let_go()
+    scene.ends(*scene.begun)
 
 
 def test_run_by_hand_it_says_so() -> None:
