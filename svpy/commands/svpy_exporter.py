@@ -3,6 +3,7 @@ Prometheus and what reads its formats."""
 
 from svpy.core.errors import FAILED, USAGE, Die
 from svpy.system.entry import entry
+from svpy.system.seeing import SERVICES
 from svpy.system.tell import because
 
 TYPE_CHECKING = False
@@ -13,7 +14,6 @@ PROGRAM = b"svpy-exporter"
 WHERE = b"127.0.0.1:10511"
 """The port is behind the last of those that Prometheus' list of default ports gives away one by one."""
 
-DIR = b"/service"
 MISSING = (
     b"unable to import prometheus_client: it is in Debian's python3-prometheus-client, and in svpy[metrics]"
 )
@@ -52,7 +52,7 @@ def _parse(words: list[bytes]) -> "tuple[Where, bytes]":
     where = parse(said)
     if where is None or len(rest) > 1:
         raise _usage()
-    return where, rest[0] if rest else DIR
+    return where, rest[0] if rest else SERVICES
 
 
 def _usage() -> Die:

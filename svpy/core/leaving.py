@@ -15,7 +15,7 @@ LOGGER_READS_ON = b"co"
 LOGGER_LEAVES = b"dx"
 
 
-class Seen:
+class Present:
     """Which halves are supervised now, and what is in the log pipe, 0 if that can't be seen."""
 
     __slots__ = ("logger", "service", "waiting_bytes")
@@ -39,7 +39,7 @@ class Leaving:
         self._logger_is_file = logger_is_file
         self._service_told = self._logger_reads = self._logger_told = False
 
-    def letters(self, seen: Seen) -> tuple[bytes, bytes]:
+    def letters(self, seen: Present) -> tuple[bytes, bytes]:
         """What is to be said now, to the service and to the logger."""
         told, self._service_told = self._service_told, seen.service
         if seen.service:

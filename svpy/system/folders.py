@@ -244,18 +244,16 @@ def read_letters(control_fd: int, most_bytes: int) -> bytes:
 
 def read_line(name: bytes, folder_fd: int) -> bytes:
     """The first LINE_BYTES of a regular file. Raises OSError (EINVAL: it is something else)."""
-    fd = os.open(name, os.O_RDONLY | _OWN, dir_fd=folder_fd)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "not a file")
-        return os.read(fd, LINE_BYTES)
-    finally:
-        os.close(fd)
+    return _read_regular(os.open(name, os.O_RDONLY | _OWN, dir_fd=folder_fd), LINE_BYTES)
 
 
 def read_text(name: bytes, folder_fd: int, most_bytes: int) -> bytes:
     """The beginning of a regular file, which may be a link. Raises OSError (EINVAL: it is something else)."""
     fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=folder_fd)
+    return _read_regular(fd, most_bytes)
+
+
+def _read_regular(fd: int, most_bytes: int) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(errno.EINVAL, "not a file")

@@ -29,10 +29,8 @@ from svpy.system.supervised import (
 def glance(folder: bytes) -> "list[Seen]":
     """A service, and its logger if that is a file in its folder and is supervised. Raises nothing."""
     service = Seen(folder)
-    try:
-        fd = open_folder(folder)
-    except OSError as error:
-        failed(service, b"unable to chdir: ", error)
+    fd = entered(service, folder)
+    if fd < 0:
         return [service]
     found = [service]
     try:
@@ -43,6 +41,15 @@ def glance(folder: bytes) -> "list[Seen]":
     finally:
         os.close(fd)
     return found
+
+
+def entered(seen: Seen, folder: bytes, dir_fd: "int | None" = None) -> int:
+    """The folder of what is looked at, open; -1 if we may not go there, which is its trouble then."""
+    try:
+        return open_folder(folder, dir_fd)
+    except OSError as error:
+        failed(seen, b"unable to chdir: ", error)
+        return -1
 
 
 def open_folder(folder: bytes, dir_fd: "int | None" = None) -> int:

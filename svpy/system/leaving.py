@@ -5,7 +5,7 @@ The folder is opened once: what is asked and told goes to that one, whatever bec
 import os
 import stat
 
-from svpy.core.leaving import Seen
+from svpy.core.leaving import Present
 from svpy.core.status import decode
 from svpy.system.descriptors import pipe_identity, waiting_bytes
 from svpy.system.supervised import (
@@ -43,12 +43,12 @@ class Halves:
     def _enter(self) -> None:
         os.fchdir(self._fd)
 
-    def seen(self) -> Seen:
+    def seen(self) -> Present:
         """Raises OSError."""
         self._enter()
         service = _is_there(SERVICE)
         logger = bool(self.logger_at) and _is_there(self.logger_at)
-        return Seen(service, logger, waiting_bytes(self._pipe_fd) if self._pipe_fd >= 0 else 0)
+        return Present(service, logger, waiting_bytes(self._pipe_fd) if self._pipe_fd >= 0 else 0)
 
     def running_alone(self) -> int:
         """The pid of a service or logger that runs though nobody supervises it, as after the death of its

@@ -15,7 +15,7 @@ from svpy.core.exits import SIZE_BYTES as EXITS_BYTES
 from svpy.core.recordline import SIZE_BYTES as RECORD_BYTES
 from svpy.core.recordline import runs_natively, shares_its_process
 from svpy.core.seen import Seen
-from svpy.system.glancing import failed, look, open_folder
+from svpy.system.glancing import entered, look
 from svpy.system.processes import boot
 from svpy.system.supervised import LOGGER, SERVICE, has_logger_of_its_own, read, read_record
 
@@ -44,10 +44,8 @@ def _is_folder(entry: "os.DirEntry[bytes]") -> bool:
 def see(folder: bytes) -> "list[Seen]":
     """Look at a service, and at its logger if it has one. Raises nothing."""
     service = Seen(folder)
-    try:
-        fd = open_folder(folder)
-    except OSError as error:
-        failed(service, b"unable to chdir: ", error)
+    fd = entered(service, folder)
+    if fd < 0:
         return [service]
     try:
         look_closely(service, fd, SERVICE)
@@ -71,10 +69,8 @@ def _logger(folder: bytes, fd: int) -> "list[Seen]":
         look_closely(logger, fd, LOGGER)
         return [logger]
     logger = Seen(name, is_logger=True)
-    try:
-        log_fd = open_folder(_LOG, fd)
-    except OSError as error:
-        failed(logger, b"unable to chdir: ", error)
+    log_fd = entered(logger, _LOG, fd)
+    if log_fd < 0:
         return [logger]
     try:
         look_closely(logger, log_fd, SERVICE)

@@ -6,8 +6,6 @@ from svpy.system.folders import identity_of
 from svpy.system.tell import because
 
 PROGRAM = b"svpy"
-SERVICES = b"/service"
-"""What svscan scans where nobody says otherwise."""
 
 
 def folder_of_services(path: bytes) -> bytes:

@@ -5,7 +5,7 @@ A link that is there already is as good as one that is made: the command may be 
 import os
 import time
 
-from svpy.commands.own import PROGRAM, SERVICES, folder_of_services
+from svpy.commands.own import PROGRAM, folder_of_services
 from svpy.core.catalogue import usage
 from svpy.core.errors import FAILED, USAGE, Die, one_line
 from svpy.core.longoptions import parse
@@ -13,6 +13,7 @@ from svpy.core.scan import may_be_service
 from svpy.system import links, newfolders
 from svpy.system.folders import folder_or_program, identity_of
 from svpy.system.leaving import Halves
+from svpy.system.seeing import SERVICES
 from svpy.system.tell import because, say
 
 TAKEN_WITHIN_S = 7.0

@@ -3,7 +3,7 @@
 import errno
 import os
 
-from svpy.commands.own import PROGRAM, SERVICES
+from svpy.commands.own import PROGRAM
 from svpy.core import newservice
 from svpy.core.catalogue import usage
 from svpy.core.environment import search_path
@@ -13,6 +13,7 @@ from svpy.system import environment, identity, newfolders, shipped
 from svpy.system.dispositions import restore_defaults
 from svpy.system.execplan import program
 from svpy.system.folders import identity_of
+from svpy.system.seeing import SERVICES
 from svpy.system.tell import because, say, write_all
 
 _IN_LOG = b"./main"

@@ -5,16 +5,17 @@ The link goes first, so that svscan does not take up again what leaves; its fold
 import os
 import time
 
-from svpy.commands.own import PROGRAM, SERVICES, folder_of_services
+from svpy.commands.own import PROGRAM, folder_of_services
 from svpy.core.catalogue import usage
 from svpy.core.errors import FAILED, USAGE, Die, one_line
-from svpy.core.leaving import Leaving, Seen
+from svpy.core.leaving import Leaving, Present
 from svpy.core.longoptions import parse
 from svpy.core.numbers import seconds
 from svpy.core.shellwords import quoted
 from svpy.system import links
 from svpy.system.folders import identity_of
 from svpy.system.leaving import LOG_FOLDER, Halves
+from svpy.system.seeing import SERVICES
 from svpy.system.supervised import LOGGER
 from svpy.system.tell import because, say
 
@@ -32,7 +33,7 @@ class Unlinked:
         self.target = target
         self.halves = halves
         self.memory = Leaving(logger_is_file=halves.logger_at == LOGGER)
-        self.seen = Seen(service=True, logger=True)
+        self.seen = Present(service=True, logger=True)
 
     def is_left(self) -> bool:
         """Tell it what there is to tell now; whether it is gone. Raises OSError."""
