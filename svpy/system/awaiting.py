@@ -6,7 +6,7 @@ Rules of this module:
   happens between the two is missed;
 - watched are `supervise` (status, state and ready are replaced in it by rename), the folder, and the folder
   its name stands in, where a link may be moved; of what is not there, the nearest that is, behind links. A
-  folder far above that is renamed is not noticed;
+  folder far above that is renamed is not noticed before the time is over, when all are looked at again;
 - `ok` is watched as long as nobody reads it: a supervise opens it last, when its status is published. Who
   asks as svok does fails to open it then, which is no event;
 - that a supervise has left, or died, is seen by holding its `ok` open to write: poll(2) tells when its last
@@ -172,7 +172,9 @@ def wait(
             while not any(each.is_done for each in changed):
                 left_s = until_mono_s - time.monotonic()
                 if left_s <= 0:
-                    return False
+                    # What was not heard is seen now: what is said of them is so.
+                    still = [each for each in missing if not each.look()]
+                    return is_enough(len(folders) - len(still))
                 changed = hearing.changed(min(left_s, _LONGEST_WAIT_S), missing)
                 for each in changed:
                     hearing.listen_to(each)

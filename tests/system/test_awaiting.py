@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from svpy.core.awaiting import DOWN, GONE, UP
 from svpy.core.status import UP as WANT_UP
 from svpy.core.status import Status, encode
 from svpy.core.tai import pack
+from svpy.system import awaiting
 from svpy.system.awaiting import Awaited, _Hearing, wait
 from svpy.system.inotify import Watcher
 
@@ -116,3 +118,25 @@ def test_when_too_much_has_happened_all_are_looked_at(folder: Path, monkeypatch:
     finally:
         hearing.close()
     assert one.look()
+
+
+def test_what_was_not_heard_is_seen_when_the_time_is_over(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link far above is moved, which nothing tells."""
+    (tmp_path / "elsewhere/from").mkdir(parents=True)
+    far = tmp_path / "far"
+    far.symlink_to("elsewhere")
+    now_mono_s = [0.0]
+    monkeypatch.setattr(awaiting, "time", SimpleNamespace(monotonic=lambda: now_mono_s[0]))
+
+    def move(_: list[Awaited]) -> None:
+        far.unlink()
+        far.symlink_to(tmp_path)
+        now_mono_s[0] = 1.0
+
+    reading = read_ok(folder)
+    try:
+        assert wait([Awaited(bytes(far / "from/a"), UP)], lambda number: number == 1, 1.0, move)
+    finally:
+        os.close(reading)
