@@ -41,6 +41,7 @@ class Needs:
         self._needed: set[bytes] = set()
         self._unreadable: dict[Hosted, bytes] = {}
         self._said: set[bytes] = set()
+        self._reasons: dict[Hosted, bytes] = {}
         self._looks = False
         self._looks_again = False
 
@@ -70,6 +71,7 @@ class Needs:
         if hosted in self._waiting:
             del self._waiting[hosted]
             self._unreadable.pop(hosted, None)
+            self._reasons.pop(hosted, None)
             hosted.write_note(b"", self._warn)
 
     def concerns(self, hosted: Hosted) -> bool:
@@ -120,8 +122,10 @@ class Needs:
                 why = NAME + b": " + self._unreadable[hosted]
             if why and hosted.service.held:
                 note = readiness.encode_note(hosted.service.status(), readiness.WAITS, why)
-                if hosted.has_files and note != hosted.noted:
+                # By its note that is known after an upgrade; but that may be one that cannot be written.
+                if hosted.has_files and note != hosted.noted and self._reasons.get(hosted) != why:
                     self._told("waits", hosted, why)
+                self._reasons[hosted] = why
                 hosted.write_note(note, self._warn)
 
 

@@ -230,6 +230,8 @@ class Watcher:
             return _spawned(SH, (SH, *words), environ)
         finally:
             raise_limit()
+            # What a folder stands on may be unmounted.
+            os.chdir(b"/")
 
     def _ended(self, pidfd: int) -> None:
         program, watched = self._programs.pop(pidfd)

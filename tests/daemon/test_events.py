@@ -139,6 +139,20 @@ def test_what_waits_and_what_is_ready(services: Services, told: Told) -> None:
         assert len(told.of("ready")) == 1
 
 
+def test_a_reason_is_told_once_where_it_cannot_be_noted(services: Services, told: Told) -> None:
+    folder = services.prepare("a")
+    (folder / "needs").write_text("nowhere")
+    (folder / "supervise/ready").mkdir(parents=True)
+    folder.rename(services.folder / "a")
+    with telling(services, told.path) as daemon:
+        daemon.line(b"unable to write a/supervise/ready: is a directory")
+        for _ in range(2):
+            before = scans(daemon.pid).count
+            daemon.signal(signal.SIGHUP)
+            eventually(lambda before=before: scans(daemon.pid).count > before)
+        assert [event["reason"] for event in told.of("waits")] == ["nowhere: no such service"]
+
+
 def test_lines_that_nobody_takes_are_counted_and_hold_up_nothing(services: Services, told: Told) -> None:
     os.mkfifo(told.path)
     services.make("quick", run="exit 0")

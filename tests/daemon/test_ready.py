@@ -212,6 +212,7 @@ def test_a_program_has_its_time_and_ends_with_its_service(services: Services) ->
         assert os.readlink(f"/proc/{check}/fd/1") == "/dev/null"
         assert os.readlink(f"/proc/{check}/cwd") == str(folder.resolve())
         (watcher,) = watchers(daemon)
+        assert os.readlink(f"/proc/{watcher}/cwd") == "/"
         services.svc("-d", "a")
         eventually(lambda: not alive(check))
         # Nothing is lost with what looks: another one begins.
