@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.processes import DEADLINE_S, TooLate, eventually
 from support.services import WAITS, Services, descriptors, svscan
+from textual.events import Key
 from textual.pilot import Pilot
 
 from svpy.core.topactions import ACTIONS
@@ -65,7 +66,11 @@ class Played:
 
     async def select(self, name: str) -> None:
         """By its name in the filter, which is taken away again."""
-        await self.press("/", "ctrl+u", *("minus" if letter == "-" else letter for letter in name), "enter")
+        await self.press("/", "ctrl+u")
+        # At one go: behind each key that is pressed textual waits twice.
+        for letter in name:
+            self.top.post_message(Key(letter, letter))
+        await self.press("enter")
         await self.until(lambda: self.top.view.listing.row is not None, name)
         key = self.top.view.listing.selected
         await self.press("escape")
