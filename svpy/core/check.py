@@ -11,7 +11,7 @@ Rules of this module:
 """
 
 from svpy.core import needs, readiness
-from svpy.core.checkfacts import FOLDER, NOTHING, REGULAR, SHELLS, STRANGE_LINK, Half, Service
+from svpy.core.checkfacts import FOLDER, NOTHING, PORTS, REGULAR, SHELLS, STRANGE_LINK, Half, Service
 from svpy.core.checkscript import BUILTINS, LOADERS
 from svpy.core.logscript import KEEP_LEAST, SIZE_LEAST_BYTES, SIZE_MOST_BYTES
 from svpy.core.numbers import scan_ulong, seconds
@@ -624,11 +624,10 @@ def _unseen(service: Service) -> "Said":
     if service.unseen and service.my_uid != 0:
         yield 0, b"not seen without being root: " + b", ".join(service.unseen), b"run svcheck as root"
     elif service.unseen:
-        yield (
-            0,
-            b"not seen: " + b", ".join(service.unseen),
-            b"install python3-pyroute2, which asks the kernel",
-        )
+        mend = b"look why root may not read it, and whether there is a /proc"
+        if service.unseen == [PORTS]:
+            mend = b"install python3-pyroute2, which asks the kernel"
+        yield 0, b"not seen: " + b", ".join(service.unseen), mend
 
 
 RULES = (

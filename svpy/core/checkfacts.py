@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 REGULAR = b"file"
 FOLDER = b"folder"
+PORTS = b"which ports are held"
+"""What is not seen without pyroute2."""
+
 NOTHING = b"nothing"
 STRANGE_LINK = b"link"
 """It was not followed: whoever made it is not to decide what we read."""

@@ -282,15 +282,14 @@ def _file(watched: Watched) -> "tuple[bool, bytes]":
 def _listening(watched: "list[Watched]") -> "list[tuple[bool, bytes]]":
     """For each of them whether a process of its tree listens, or why not."""
     # They take a fifth of a second: not for who has only files to look for.
-    from svpy.system.listening import held
+    from svpy.system.listening import held, why_not
     from svpy.system.trees import trees
 
     try:
         usages = trees(each.order.pid for each in watched)
         sockets = held({pid: usage.pids for pid, usage in usages.items()})
     except OSError as error:
-        why = b"there is no pyroute2" if error.errno == errno.ENOPKG else error_text(error.errno)
-        return [(False, b"unable to see who listens: " + why)] * len(watched)
+        return [(False, b"unable to see who listens: " + why_not(error))] * len(watched)
     return [_listens(each, sockets.get(each.order.pid, [])) for each in watched]
 
 

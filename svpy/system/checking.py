@@ -62,6 +62,8 @@ def gather(folder: bytes) -> Service:
         fds = [fd]
         service.halves.append(Half(b"run", False, _file(b"run", fd, service), service.folder))
         service.log, log_fd = _log(fd)
+        if service.log.error:
+            _unseen(service, b"log")
         if log_fd >= 0:
             file = _file(b"run", log_fd, service)
             service.halves.append(Half(b"log/run", True, file, _described(os.fstat(log_fd))))
@@ -177,7 +179,7 @@ def _read(file: File, path_fd: int, most_bytes: int) -> None:
 
 
 def _unseen(service: Service, what: bytes) -> None:
-    if service.my_uid != 0 and what not in service.unseen:
+    if what not in service.unseen:
         service.unseen.append(what)
 
 
@@ -387,7 +389,7 @@ def _look_at_ports(service: Service, half: Half) -> None:
         sockets = [each for each in listening() if each.protocol == TCP]
     except OSError:
         # Nobody needs to be root to ask that, but a kernel or an installation may be without it.
-        service.unseen.append(b"which ports are held")
+        _unseen(service, checkfacts.PORTS)
         return
     for listen in half.reading.listens:
         port = half.ports.get(listen.port, 0)

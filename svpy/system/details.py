@@ -6,7 +6,7 @@ import time
 
 from svpy.core.details import Details, LogFolder, Socket
 from svpy.core.errors import error_text
-from svpy.system.listening import held
+from svpy.system.listening import held, why_not
 from svpy.system.logsites import log_folders
 from svpy.system.trees import trees
 
@@ -31,7 +31,7 @@ def gather(seen: "Iterable[Seen]") -> "tuple[list[Details], bytes]":
         used = trees(running)
         sockets = _sockets(used)
     except OSError as error:
-        why = error_text(error.errno)
+        why = why_not(error)
         used, sockets = _trees_if_any(running), {}
     for one in shown:
         _add(one, used, sockets)

@@ -14,6 +14,7 @@ Rules of this module:
 import errno
 import os
 
+from svpy.core.errors import error_text
 from svpy.system.packages import let_in
 
 TYPE_CHECKING = False
@@ -91,6 +92,11 @@ def _listening_there(pid: int, space: bytes) -> "list[Listening]":
         return listening(pid)
     except OSError:
         return []
+
+
+def why_not(error: OSError) -> bytes:
+    """Why it is not known who listens, in words."""
+    return b"there is no pyroute2" if error.errno == errno.ENOPKG else error_text(error.errno)
 
 
 def listening(pid: int = 0) -> "list[Listening]":

@@ -393,6 +393,14 @@ def test_needs(root: Path) -> None:
     assert found[str(root / "four")] == []
 
 
+def test_what_root_cannot_read_is_not_called_good(root: Path) -> None:
+    folder = make(root, "a", logger())
+    hidden = 'mount -t tmpfs none /proc && exec svcheck "$@"'
+    done = run("unshare", "--mount", "sh", "-c", hidden, "sh", folder)
+    assert done.returncode == 0
+    assert done.stdout.startswith(bytes(folder) + b": note: not seen: run, log; mend: look why root may not ")
+
+
 def test_without_root_what_cannot_be_seen_is_said_once(root: Path) -> None:
     folder = make(root, "closed", logger())
     (folder / "log/run").chmod(0o700)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from support.processes import Running
 
+from svpy.core.seen import Seen
+from svpy.core.status import UP, Status
+from svpy.core.tai import pack
+from svpy.system.details import gather
 from svpy.system.listening import TCP, UDP, UNIX, held, listening, sockets_of
 
 OWN = os.getpid()
@@ -72,3 +78,12 @@ def test_a_process_in_another_network_namespace_is_looked_at_there() -> None:
         assert [each.port for each in listening(other.pid) if each.protocol == TCP] == [25]
     assert os.readlink("/proc/thread-self/ns/net") == here
     assert held({other.pid: (other.pid,)}) == {other.pid: []}, "it has ended"
+
+
+def test_that_there_is_no_pyroute2_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyroute2", None)
+    seen = Seen(b"a")
+    seen.status = Status(pack(time.time_ns()), os.getpid(), False, UP)
+    with socket.socket():
+        (shown,), why = gather([seen])
+    assert (shown.sockets, why) == (None, b"there is no pyroute2")
