@@ -18,11 +18,11 @@ def counted(folder: Path) -> Exits | None:
     return decode((folder / "supervise/lock").read_bytes()[OFFSET_BYTES:], boot())
 
 
-def ends(services: Services, name: str, number: int = signal.SIGKILL) -> None:
+def ends(services: Services, name: str) -> None:
     """Kill what runs, and wait for what follows it. Status comes after what is counted."""
     pid = services.up(name)
     before = counted(services.folder / name)
-    os.kill(pid, number)
+    os.kill(pid, signal.SIGKILL)
     services.up(name, since=pid)
     found = counted(services.folder / name)
     assert found is not None
@@ -36,7 +36,6 @@ def test_it_goes_on_over_death_and_upgrade_and_ends_with_supervising(services: S
         services.up("a/log")
         assert counted(folder) is None and counted(folder / "log") is None, "nothing has ended"
         assert (folder / "supervise/lock").stat().st_size == OFFSET_BYTES
-        ends(services, "a", signal.SIGTERM)
         ends(services, "a")
         found = counted(folder)
         assert found is not None and found.code == -9
@@ -53,11 +52,11 @@ def test_it_goes_on_over_death_and_upgrade_and_ends_with_supervising(services: S
             second.line(b"exit code of a (pid %d) is unknown" % pid)
             services.up("a", since=pid)
             found = counted(folder)
-            assert found is not None and (found.exits, found.code, found.pid) == (4, None, pid)
+            assert found is not None and (found.exits, found.code, found.pid) == (3, None, pid)
             services.svc("-d", "a")
             eventually(lambda: not services.pid("a"))
             found = counted(folder)
-            assert found is not None and (found.exits, found.code) == (5, -15)
+            assert found is not None and (found.exits, found.code) == (4, -15)
             # One that is down when svscan dies has been counted and published.
             kill(second)
         with svscan(services) as second:
