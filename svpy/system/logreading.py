@@ -281,6 +281,8 @@ class Log:
         if not self.is_followed:
             return chunk if chunk.endswith(b"\n") else chunk + b"\n"
         cut = chunk.rfind(b"\n") + 1
+        if not cut and len(self.joint.half) + len(chunk) > MOST_LINE_BYTES:
+            return chunk + b"\n"
         self.joint.half = chunk[cut:] + self.joint.half
         return chunk[:cut]
 
@@ -345,15 +347,16 @@ def rest_of(fd: int, at: int, end: int) -> bytes:
 
 
 def whole_lines(fd: int, size: int) -> int:
-    """Where the last line ends that is whole, of so many bytes. Raises OSError."""
-    at = size
-    while at > 0:
+    """Where the last line ends that is whole, of so many bytes; where so much is none, it is parted there.
+    Raises OSError."""
+    at, floor = size, max(0, size - MOST_LINE_BYTES)
+    while at > floor:
         begin = max(0, at - BLOCK_BYTES)
         newline = os.pread(fd, at - begin, begin).rfind(b"\n")
         if newline >= 0:
             return begin + newline + 1
         at = begin
-    return 0
+    return size if floor else 0
 
 
 def _begin(file: File, since: bytes) -> int:
@@ -383,12 +386,14 @@ def _searched(file: File, begin: int, label: bytes, is_past: bool) -> int:
 
 
 def _probe(file: File, at: int) -> tuple[int, bytes]:
-    """Where the first line begins that has a label, of those that begin at `at` or later, and the label."""
+    """Where the first line begins that has a label, of those that begin at `at` or later, and the label.
+    It is not looked for in more than a line may have: who made the file may have made it endless."""
     if at == 0 and (label := label_at(os.pread(file.fd, LABEL_BYTES, 0), 0)):
         return 0, label
     at = max(0, at - 1)
     most_bytes = _PROBE_BYTES
-    while at < file.size:
+    end = min(file.size, at + MOST_LINE_BYTES)
+    while at < end:
         window = os.pread(file.fd, min(most_bytes, file.size - at), at)
         found, label = next_label(window, 0)
         if label:

@@ -16,7 +16,7 @@ import pytest
 from svpy.core.logorder import EARLIEST, LATEST, label_at
 from svpy.core.tai import label
 from svpy.system import logreading
-from svpy.system.logreading import Log
+from svpy.system.logreading import Log, whole_lines
 from svpy.system.logtail import tail
 
 NOW_NS = 1_795_000_000_000_000_000
@@ -143,6 +143,23 @@ def test_a_line_that_is_too_long(
         assert max(map(len, blocks)) < 1500
         assert sum(block.count(b"x") for block in blocks) == 5000
         assert {b"a\n", b"b\n"} <= {line for block in blocks for line in re.findall(rb"[^\n]*\n", block)}
+
+
+def test_a_file_without_an_end_costs_no_more_than_a_line(
+    tmp_path: Path, opened: Callable[[Path], Log], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may write into the folder may make it of any size, of nothing."""
+    monkeypatch.setattr(logreading, "MOST_LINE_BYTES", 1 << 20)
+    size = 1 << 42
+    with (tmp_path / "current").open("wb") as file:
+        file.truncate(size)
+    log = opened(tmp_path)
+    assert len(log.last(log.files(), 1, stamp(1))) == 1
+    log.is_followed = True
+    assert len(log.last(log.files(), 1)) == 1
+    assert len(log.joint.half) <= 1 << 20
+    with (tmp_path / "current").open("rb") as file:
+        assert whole_lines(file.fileno(), size) == size
 
 
 def test_what_is_between_two_names_is_read_once(tmp_path: Path, opened: Callable[[Path], Log]) -> None:
