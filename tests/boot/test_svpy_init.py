@@ -188,7 +188,8 @@ def test_nothing_of_service_is_held_when_all_is_unmounted(machine: Machine) -> N
         cwd, *fds = console.line(b"held: ").split()[1:]
         assert cwd == b"/"
         assert not [fd for fd in fds if b"/one" in fd or b"/service" in fd]
-        assert len(fds) <= 4, "the standard ones, and stderr once more"
+        # The folder it was started in may be open for a moment longer.
+        assert len([fd for fd in fds if fd != b"/"]) <= 4, "the standard ones, and stderr once more"
         assert console.death() is signal.SIGHUP
 
 

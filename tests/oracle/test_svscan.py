@@ -23,7 +23,7 @@ mkdir gone
 mv s/* gone/ 2>/dev/null
 kill -CONT "$svscan"
 for one in gone/* gone/*/log; do
-	! svok "$one" 2>/dev/null || svc -dx "$one"
+	! svok "$one" 2>/dev/null || svc -dx "$one" 2>/dev/null
 done
 for one in gone/* gone/*/log; do
 	until_true sh -c '! svok "$1"' sh "$one"

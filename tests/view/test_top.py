@@ -190,7 +190,7 @@ def test_the_end_of_a_log_follows_it_in_local_time(scene: Services) -> None:
         await played.select("plain")
         await played.shows("plain has no logger")
         await played.select("logged")
-        await played.shows("log/main: file does not exist")
+        await played.shows("main: file does not exist")
         main.with_name("away").rename(main)
         await played.shows("\nno label")
         await played.select("plain")
