@@ -2,8 +2,8 @@
 
 Rules of this module:
 
-- `GET /metrics` is answered, and `/` with a link to it; the standard library's server bounds what a request
-  may be, prometheus_client chooses the format by what the client accepts;
+- `GET /metrics` is answered, `/` with a link to it, and HEAD as both without a body; the standard library's
+  server bounds what a request may be, prometheus_client chooses the format by what the client accepts;
 - each connection has a thread, and there are never many: where there are MOST, the oldest is cut off for a
   new one, so that who is slow, or says nothing, keeps nobody waiting;
 - without connections it waits for signals, for connections and for log folders that rotate, and for nothing
@@ -165,12 +165,18 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
 
     def _refuse(self) -> None:
-        self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
+        self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
+        self.send_header("Allow", "GET, HEAD")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse
 
     def log_message(self, format: str, *words: object) -> None:
         """Nobody needs to read of each scrape, and what a client sends is no line of ours."""

@@ -218,6 +218,7 @@ def test_what_is_asked_for_and_what_is_not(exporter: Exporter) -> None:
     assert exporter.ask("/metrics?name=x")[0] == 200
     assert [exporter.ask(path)[0] for path in ("/favicon.ico", "/metrics/", "/../metrics")] == [404] * 3
     assert [exporter.ask("/metrics", method)[0] for method in ("POST", "DELETE", "PUT")] == [405] * 3
+    assert (exporter.ask("/metrics", "HEAD")[0], exporter.ask("/metrics", "HEAD")[2]) == (200, "")
     assert exporter.ask(accept="application/openmetrics-text; version=none")[0] == 200
     for rude, said in (
         (b"GET /" + b"x" * 70000 + b" HTTP/1.0\r\n\r\n", b"414"),
