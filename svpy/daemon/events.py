@@ -21,7 +21,7 @@ from svpy.core.svscanwords import STDERR, STDOUT
 from svpy.daemon.hosted import Hosted
 from svpy.system import tell
 from svpy.system.clock import tai_now
-from svpy.system.eventfile import is_regular, open_events
+from svpy.system.eventfile import ends_cut, is_regular, open_events
 from svpy.system.replacing import close
 from svpy.system.tell import because
 
@@ -71,7 +71,8 @@ class Events:
         close([self._fd])
         self._fd = fd
         self._write = tell.to_descriptor(fd)
-        self._is_cut = False
+        # By us, or by a svscan before us, when there was no room.
+        self._is_cut = ends_cut(fd)
 
     def handle(self, hosted: Hosted, event: machine.Event) -> list[machine.Action]:
         """Stands in the place of Supervisor.handle."""

@@ -24,3 +24,11 @@ def open_events(path: bytes) -> int:
 
 def is_regular(fd: int) -> bool:
     return stat.S_ISREG(os.fstat(fd).st_mode)
+
+
+def ends_cut(fd: int) -> bool:
+    """Whether it is a file whose last line has no end, as far as it can be read."""
+    try:
+        return is_regular(fd) and os.pread(fd, 1, max(0, os.fstat(fd).st_size - 1)) not in (b"", b"\n")
+    except OSError:
+        return False

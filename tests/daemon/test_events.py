@@ -22,6 +22,7 @@ from svpy.core.scans import Scans, decode
 from svpy.core.svscanwords import STDERR
 from svpy.daemon.events import Events
 from svpy.daemon.hosted import Hosted
+from svpy.system.clock import tai_now
 from svpy.system.hosts import open_memory
 
 Event = dict[str, Any]
@@ -282,3 +283,27 @@ def test_what_cannot_be_told_is_done() -> None:
     service.handle(machine.Started(never, 7))
     assert events.handle(hosted, machine.Exited(never, 0))
     assert len(warned) == 1 and b"telling an event" in warned[0]
+
+
+def test_after_a_line_that_was_cut_comes_a_whole_one(told: Told) -> None:
+    """By a full disk, say: before there was this svscan, and before it was to open its file anew."""
+    warned: list[bytes] = []
+    events = Events(bytes(told.path), warned.append)
+    service = machine.Service(normally_up=True)
+    hosted = cast(Hosted, SimpleNamespace(service=service, name=b"a", is_logger=False))
+    now = machine.Instant(1.0, tai_now())
+    service.handle(machine.Opened(now))
+    cut = b'{"time":"20'
+    told.path.write_bytes(cut)
+    for begin in (events.open, events.reopen):
+        begin()
+        events.handle(hosted, machine.Started(now, 7))
+        with told.path.open("ab") as file:
+            file.write(cut)
+    try:
+        lines = told.path.read_bytes().split(b"\n")
+        assert warned == []
+        assert [line for line in lines if not line.endswith(b"}")] == [cut] * 3
+        assert [json.loads(line)["event"] for line in lines if line.endswith(b"}")] == ["started"] * 2
+    finally:
+        os.close(events.state()["fd"])
