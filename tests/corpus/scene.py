@@ -156,8 +156,9 @@ class Scene:
 
         def ended() -> bool:
             try:
-                # To read all of it takes longer than to look again.
-                if last not in (path / "current").read_bytes()[-200:]:
+                # To read all of it takes longer than to look again. An empty one has just been begun.
+                newest = (path / "current").read_bytes()[-200:]
+                if newest and last not in newest:
                     return False
                 whole = b"".join(decoded(file.read_bytes()) for file in sorted(path.glob("@*")))
                 whole += (path / "current").read_bytes()
